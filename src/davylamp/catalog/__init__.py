@@ -1,0 +1,1 @@
+"""Every unit, one folder each; imports only kit, model, units and errors."""

@@ -1,0 +1,1 @@
+"""Units of one kind, one folder each."""

@@ -1,0 +1,1 @@
+"""What a unit's author imports: protocols, metadata, the registry, cases, emulation."""

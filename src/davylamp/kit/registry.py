@@ -1,0 +1,89 @@
+"""The registry: walks `davylamp.catalog` and the entry-point group, so no list is kept by hand."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from functools import cache
+from importlib import metadata, resources
+from pathlib import Path
+
+from davylamp.errors import UnitError
+from davylamp.kit.detection import Detection
+from davylamp.kit.source import RowSource, Source, SqlSource
+
+ENTRY_POINT_GROUP = "davylamp.units"
+KINDS = ("sources", "detections", "checks", "protections", "sinks", "drills")
+_BASES: dict[str, type] = {"sources": Source, "detections": Detection}
+_ABSTRACT: tuple[type, ...] = (Source, SqlSource, RowSource, Detection)
+
+
+def _catalog() -> Path:
+    return Path(str(resources.files("davylamp"))) / "catalog"
+
+
+def unit_folders(kind: str) -> tuple[Path, ...]:
+    """Folders of the units of one kind that ship with Davylamp, by name."""
+    root = _catalog() / kind
+    if not root.is_dir():
+        return ()
+    return tuple(sorted(path for path in root.iterdir() if (path / "unit.py").is_file()))
+
+
+def _unit_class(module_name: str, base: type) -> type:
+    module = importlib.import_module(module_name)
+    found = [
+        member
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, base) and member not in _ABSTRACT and member.__module__ == module_name
+    ]
+    if len(found) != 1:
+        raise UnitError(
+            "a unit's module must define exactly one unit class",
+            where=module_name,
+            why=f"found {len(found)}",
+            hint="davylamp units",
+        )
+    return found[0]
+
+
+@cache
+def _classes(kind: str) -> tuple[type, ...]:
+    base = _BASES[kind]
+    own = [_unit_class(f"davylamp.catalog.{kind}.{folder.name}.unit", base) for folder in unit_folders(kind)]
+    outside = [
+        loaded
+        for point in metadata.entry_points(group=ENTRY_POINT_GROUP)
+        if inspect.isclass(loaded := point.load()) and issubclass(loaded, base)
+    ]
+    return tuple(own + outside)
+
+
+def sources() -> tuple[Source, ...]:
+    """Every source, in the order of its uid."""
+    units: list[Source] = [unit() for unit in _classes("sources")]
+    return tuple(sorted(units, key=lambda unit: unit.meta.uid))
+
+
+def detections() -> tuple[Detection, ...]:
+    """Every detection, in the order of its uid."""
+    units: list[Detection] = [unit() for unit in _classes("detections")]
+    return tuple(sorted(units, key=lambda unit: unit.meta.uid))
+
+
+def folder_of(unit: object) -> Path:
+    """The folder a unit's class is defined in."""
+    return Path(inspect.getfile(type(unit))).parent
+
+
+def query_of(detection: Detection) -> str:
+    """The text of a detection's `query.sql`.
+
+    Raises:
+        UnitError: the folder has none.
+    """
+    path = folder_of(detection) / "query.sql"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UnitError("a detection has no readable query.sql", where=str(path), why=str(error)) from error

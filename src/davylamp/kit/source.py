@@ -1,0 +1,105 @@
+"""Sources: a source recognises a format by content and turns its records into event rows.
+
+A source's folder holds `unit.py` with one class, its SQL files, and `cases/`.
+Most sources are SQL: `plan()` names the relation the records arrive in and the SELECT that makes
+event rows of them. Odd formats (packet captures) yield Arrow batches from `read()` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Literal
+
+from davylamp.kit.metadata import SourceMeta
+from davylamp.kit.sample import Sample
+from davylamp.model.coverage import Reject
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Relation = Literal["lines", "json_records", "parquet"]
+
+
+@dataclass(frozen=True)
+class SqlPlan:
+    """How to normalise one file in SQL.
+
+    Args:
+        relation: what the SELECTs read.
+            `lines`: one row a line: text VARCHAR (without line end; bytes that are not UTF-8 show as
+            `\\xNN`), line BIGINT (1-based), byte_offset BIGINT. Blank lines are rows too.
+            `json_records`: one row a JSON record, from JSON lines, a top-level array, an array under
+            one key of a top-level object (`{"Records": [...]}`), one pretty-printed object, or
+            concatenated objects: text VARCHAR, line BIGINT, byte_offset BIGINT. The text may be
+            no JSON at all: guard with TRY.
+            `parquet`: the file's own columns, through read_parquet.
+        selects: event class -> SELECT over `records` (or over `staged`). A SELECT gives columns of
+            that class by name, `line` or `byte_offset`, and optionally `reject` VARCHAR: null for a
+            good row, the reason for a bad one (other columns are then ignored). Columns it does
+            not give are null. `path` is added by the reader.
+        staged: a SELECT over `records`, run once and kept for `selects` to read as `staged`; use
+            it when one file feeds more than one event class. Its own `reject` column, when it has
+            one, is the reject box, and the `selects` should leave such rows out.
+        notes: sentences for the coverage row (for instance how a missing year was inferred).
+    """
+
+    relation: Relation
+    selects: Mapping[str, str]
+    staged: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Arrow rows of one event class (columns of the class by name, missing ones are null)."""
+
+    event_class: str
+    rows: pa.RecordBatch
+
+
+@dataclass
+class EvidenceFile:
+    """A file handed to `RowSource.read()`.
+
+    Args:
+        path: as the user named it.
+        stream: decompressed bytes, sequential.
+        window_utc_year: year of the file's modification time, for formats without a year.
+    """
+
+    path: str
+    stream: BinaryIO
+    memory_bytes: int
+    partial_reason: str = field(default="")
+
+
+class Source:
+    """Base of every source."""
+
+    meta: ClassVar[SourceMeta]
+
+    def recognize(self, sample: Sample) -> float:
+        """Confidence 0..1 that this is the source's format; cheap, never raises."""
+        raise NotImplementedError
+
+
+class SqlSource(Source):
+    """A source whose normaliser is SQL."""
+
+    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+        """The plan for the file this sample heads.
+
+        Args:
+            modified_year: UTC year of the file's modification time (or of today for a stream),
+                for formats that write no year.
+        """
+        raise NotImplementedError
+
+
+class RowSource(Source):
+    """A source that yields rows itself, in Arrow batches, in bounded memory."""
+
+    def read(self, file: EvidenceFile) -> Iterator[Batch | Reject]:
+        """Batches and rejects in file order; sets `file.partial_reason` when it had to stop early."""
+        raise NotImplementedError

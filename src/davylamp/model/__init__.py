@@ -1,0 +1,1 @@
+"""Immutable values: what crosses a wall between rooms is made of these and nothing else."""

@@ -1,0 +1,46 @@
+"""Network activity: one connection, or the record of a part of one."""
+
+from davylamp.model.event_class import Column, EventClass
+
+NETWORK_ACTIVITY = EventClass(
+    name="network_activity",
+    ocsf_uid=4001,
+    meaning="One flow; `src` is who opened it (or who sent, in one-way flow records).",
+    columns=(
+        Column("time", "TIMESTAMP", "UTC", "First packet or start of the record."),
+        Column("end_time", "TIMESTAMP", "UTC", "Last packet or end of the record."),
+        Column("src_ip", "VARCHAR", "IP address", "Client, or sender of a one-way record."),
+        Column("src_port", "INTEGER", "port", "Its port."),
+        Column("dst_ip", "VARCHAR", "IP address", "Server, or receiver of a one-way record."),
+        Column("dst_port", "INTEGER", "port", "Its port."),
+        Column("protocol", "VARCHAR", "tcp|udp|icmp|number", "Transport protocol."),
+        Column("bytes_out", "BIGINT", "bytes", "From src to dst."),
+        Column("bytes_in", "BIGINT", "bytes", "From dst to src; null in one-way records."),
+        Column("packets_out", "BIGINT", "packets", "From src to dst."),
+        Column("packets_in", "BIGINT", "packets", "From dst to src; null in one-way records."),
+        Column("one_way", "BOOLEAN", "", "True when the record counts one direction only (flow logs)."),
+        Column("server_name", "VARCHAR", "lower case", "TLS server name or HTTP host."),
+        Column("application", "VARCHAR", "tls|http|ssh|...", "Application protocol, where known."),
+        Column("tls_version", "VARCHAR", "", "TLS version, where known."),
+        Column("url_path", "VARCHAR", "", "Path of the HTTP request, where known."),
+        Column("user_agent", "VARCHAR", "", "HTTP user agent or SSH client banner, where known."),
+        Column("action", "VARCHAR", "accept|reject", "What a firewall did, where one spoke."),
+        Column("direction", "VARCHAR", "egress|ingress", "Direction as the recorder states it."),
+        Column("state", "VARCHAR", "", "Connection state as the recorder writes it."),
+        Column("message_times_s", "DOUBLE[]", "seconds since time", "Instant of each application message."),
+        Column(
+            "message_sizes_bytes",
+            "INTEGER[]",
+            "bytes, signed",
+            "Payload of each message: positive from src, negative from dst.",
+        ),
+        Column("payload_out", "BLOB", "bytes", "First payload bytes from src, reassembled."),
+        Column("payload_in", "BLOB", "bytes", "First payload bytes from dst, reassembled."),
+        Column("device_name", "VARCHAR", "", "Host that recorded it, where the evidence names it."),
+        Column("instance_uid", "VARCHAR", "", "Cloud instance the record belongs to."),
+        Column("interface_uid", "VARCHAR", "", "Network interface the record belongs to."),
+        Column("account_uid", "VARCHAR", "", "Cloud account."),
+        Column("vpc_uid", "VARCHAR", "", "Virtual network."),
+        Column("region", "VARCHAR", "", "Cloud region."),
+    ),
+)
