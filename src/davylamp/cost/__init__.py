@@ -1,0 +1,1 @@
+"""Cost: the price book, and usage times price as money with its basis."""

@@ -1,0 +1,72 @@
+"""Assessing an incident: usages in, the four figures and their basis out; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from davylamp.cost.bill import Bill, total
+from davylamp.cost.launched import bill_launched, bill_requested
+from davylamp.cost.price_book import PriceBook
+from davylamp.cost.stolen import bill_stolen
+from davylamp.cost.windows import close_known_ends, disjoint_segments
+from davylamp.model.asset import Asset
+from davylamp.model.money import Cost
+from davylamp.model.usage import ComputeUsage
+
+
+def assess(usages: Sequence[ComputeUsage], assets: Mapping[str, Asset], book: PriceBook, now_at: datetime) -> Cost:
+    """The cost of an incident.
+
+    Args:
+        usages: what its findings say was used, in any order; overlaps are the same theft.
+        assets: assets by name.
+        now_at: end of the evidence; open windows are counted up to it.
+    """
+    stolen: dict[str, list[ComputeUsage]] = {}
+    started: dict[str, list[ComputeUsage]] = {}
+    requested: dict[str, ComputeUsage] = {}
+    for usage in usages:
+        if usage.model == "stolen":
+            stolen.setdefault(usage.asset, []).append(usage)
+        elif usage.model == "requested":
+            requested.setdefault(_resource_key(usage), usage)
+        else:
+            started.setdefault(_resource_key(usage), []).append(usage)
+    bills: list[Bill] = []
+    for name in sorted(stolen):
+        asset = assets.get(name)
+        owner = {name, asset.instance_id} - {""} if asset is not None else {name} - {""}
+        if owner & set(started):
+            bills.append(Bill(basis=(f"{name}: started by the attacker, priced as that and not as stolen too",)))
+            continue
+        segments = disjoint_segments(stolen[name], now_at)
+        bills.append(bill_stolen(name or "unnamed machine", asset, segments, book))
+    resources = {key: disjoint_segments(close_known_ends(started[key]), now_at) for key in sorted(started)}
+    bills.append(bill_launched(resources, book))
+    bills.append(bill_requested([requested[key] for key in sorted(requested) if key not in started], book))
+    return _cost(bills)
+
+
+def _resource_key(usage: ComputeUsage) -> str:
+    """One resource is priced once; without an id, equal launches at one instant are one."""
+    if usage.resource:
+        return usage.resource
+    size = f"{usage.count}/{usage.vcpu}/{usage.memory_gib}"
+    return f"{usage.provider}/{usage.region}/{usage.instance_type}/{size}/{usage.started_at.isoformat()}"
+
+
+def _cost(bills: Sequence[Bill]) -> Cost:
+    amounts = total(bill.so_far for bill in bills)
+    point_usd = amounts.billed_usd + amounts.lost_usd
+    sentences = dict.fromkeys(sentence for bill in bills for sentence in bill.basis)
+    return Cost(
+        billed_extra_usd=amounts.billed_usd,
+        capacity_lost_usd=amounts.lost_usd,
+        run_rate_usd_per_hour=sum(bill.run_rate_usd_per_hour for bill in bills),
+        exposure_24h_usd=sum(bill.exposure_24h_usd for bill in bills),
+        # Sums taken in another order may differ in the last bit; bounds bound all the same.
+        low_usd=min(amounts.low_usd, point_usd),
+        high_usd=max(amounts.high_usd, point_usd),
+        basis=tuple(sentences) or ("no compute use was stated by the findings",),
+    )

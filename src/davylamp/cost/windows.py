@@ -1,0 +1,71 @@
+"""Windows of use: clipped at the end of the evidence, and made disjoint so that nothing is priced twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from davylamp.model.usage import ComputeUsage
+
+# Files of one scan end at different times; a use seen in the last hour of all evidence still runs.
+RUNNING_SLACK = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of time in which one usage says what was used."""
+
+    usage: ComputeUsage
+    started_at: datetime
+    ended_at: datetime
+    running: bool
+
+    @property
+    def hours(self) -> float:
+        """Length in hours."""
+        return (self.ended_at - self.started_at).total_seconds() / 3600.0
+
+
+def _end_of(usage: ComputeUsage, now_at: datetime) -> datetime:
+    return now_at if usage.ended_at is None else min(usage.ended_at, now_at)
+
+
+def _weight(usage: ComputeUsage) -> tuple[bool, float, str, str]:
+    """A measured share beats an unmeasured one; of two measured the larger; then a stable order."""
+    return usage.share_ratio is not None, usage.share_ratio or 0.0, usage.instance_type, usage.basis
+
+
+def close_known_ends(usages: Sequence[ComputeUsage]) -> list[ComputeUsage]:
+    """Cuts an open window at the end that another record of the same resource knows."""
+    ends = [(usage.started_at, usage.ended_at) for usage in usages if usage.ended_at is not None]
+    closed: list[ComputeUsage] = []
+    for usage in usages:
+        known = [end for start, end in ends if start <= usage.started_at < end] if usage.ended_at is None else []
+        closed.append(replace(usage, ended_at=max(known)) if known else usage)
+    return closed
+
+
+def disjoint_segments(usages: Iterable[ComputeUsage], now_at: datetime) -> list[Segment]:
+    """Segments in time order in which the weightiest usage of each moment stands for all.
+
+    Several findings that speak of one machine at one time speak of the same theft.
+    """
+    live = [usage for usage in usages if usage.started_at < _end_of(usage, now_at)]
+    borders = sorted({usage.started_at for usage in live} | {_end_of(usage, now_at) for usage in live})
+    segments: list[Segment] = []
+    for start, end in pairwise(borders):
+        active = [usage for usage in live if usage.started_at <= start and _end_of(usage, now_at) >= end]
+        if active:
+            _extend(segments, Segment(max(active, key=_weight), start, end, running=False))
+    if segments and segments[-1].ended_at >= now_at - RUNNING_SLACK:
+        segments[-1] = replace(segments[-1], running=True)
+    return segments
+
+
+def _extend(segments: list[Segment], segment: Segment) -> None:
+    if segments and segments[-1].usage == segment.usage and segments[-1].ended_at == segment.started_at:
+        segments[-1] = replace(segments[-1], ended_at=segment.ended_at)
+    else:
+        segments.append(segment)
