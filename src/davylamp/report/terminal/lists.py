@@ -1,0 +1,153 @@
+"""Coverage, assets and units on a terminal."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+
+from rich.console import Console
+from rich.text import Text
+
+from davylamp.kit.metadata import DetectionMeta, SourceMeta
+from davylamp.model.coverage import PARTIAL, READ, UNREADABLE, UNRECOGNIZED
+from davylamp.report.terminal.page import ACCENT, COOL, HEADING, QUIET, STRONG, Page
+from davylamp.report.wording import NOT_CLEAN, STATE_WORDS, Record, coverage_sentence, not_looked, plural
+
+UnitMeta = SourceMeta | DetectionMeta
+_REASONS_SHOWN_COUNT = 12
+
+
+def coverage_short(page: Page, scan: Record) -> None:
+    """Coverage as it closes a scan: only what was not fully read, and what could not look."""
+    page.heading("What was read")
+    page.paragraph(coverage_sentence(scan), 2)
+    gaps = [row for row in scan["coverage"] if row["state"] != READ or row["rejected_count"]]
+    order = (UNREADABLE, UNRECOGNIZED, PARTIAL, READ)
+    gaps.sort(key=lambda row: (order.index(row["state"]), row["path"]))
+    for row in gaps[:_REASONS_SHOWN_COUNT]:
+        page.row(_state(page, row), page.joined((row["path"], COOL), f": {_why(row)}"), 18)
+    if len(gaps) > _REASONS_SHOWN_COUNT:
+        rest = plural(len(gaps) - _REASONS_SHOWN_COUNT, "more file")
+        page.paragraph(f"and {rest}: davylamp coverage lists them all", 2)
+    _blind(page, scan, _REASONS_SHOWN_COUNT)
+
+
+def _state(page: Page, row: Record) -> Text:
+    return page.joined((f"{page.mark(row['state'])} {STATE_WORDS[row['state']]}", STRONG))
+
+
+def _why(row: Record) -> str:
+    parts = [row["reason"]] if row["reason"] else []
+    if row["rejected_count"]:
+        first = row["rejects"][0]["reason"] if row["rejects"] else ""
+        parts.append(f"{plural(row['rejected_count'], 'record')} rejected" + (f" (first: {first})" if first else ""))
+    return "; ".join(parts) or "no reason was given"
+
+
+def _blind(page: Page, scan: Record, shown_count: int) -> None:
+    blind = not_looked(scan)
+    if not blind:
+        return
+    page.blank()
+    page.paragraph(page.text(f"{plural(len(blind), 'detection')} could not look", STRONG), 2)
+    for look in blind[:shown_count]:
+        page.row(page.text(f"{page.mark(look['outcome'])} {look['unit']}"), page.text(look["reason"]), 30)
+    if len(blind) > shown_count:
+        page.paragraph(f"and {len(blind) - shown_count} more: davylamp coverage lists them all", 2)
+    page.paragraph(NOT_CLEAN, 2)
+
+
+def render_coverage(scan: Record, console: Console) -> None:
+    """Every file, what was kept and refused of it, and every detection's look."""
+    page = Page(console)
+    page.paragraph(coverage_sentence(scan), style=STRONG)
+    for row in scan["coverage"]:
+        page.blank()
+        page.paragraph(page.joined((f"{page.mark(row['state'])} {STATE_WORDS[row['state']]}", STRONG), "  ",
+                                   (row["path"], COOL)))  # fmt: skip
+        kept = ", ".join(f"{count:,} {name}" for name, count in row["event_classes"].items())
+        page.paragraph(f"{row['source'] or 'no source'}: {kept or 'no rows'}", 2)
+        if row["reason"]:
+            page.paragraph(row["reason"], 2)
+        if row["rejected_count"]:
+            shown = f"{plural(row['rejected_count'], 'record')} rejected, first {len(row['rejects'])}:"
+            page.paragraph(shown, 2)
+        for reject in row["rejects"]:
+            page.row(page.text(_reject_place(reject), QUIET), page.text(reject["reason"]), 22, 4)
+    page.heading("What each detection saw")
+    for look in scan["looks"]:
+        outcome = look["outcome"]
+        words = outcome.replace("_", " ") + (f": {look['reason']}" if look["reason"] else "")
+        page.row(page.text(f"{page.mark(outcome)} {look['unit']}"), page.text(words), 34)
+    if not_looked(scan):
+        page.paragraph(NOT_CLEAN, 2)
+
+
+def _reject_place(reject: Record) -> str:
+    if reject["line"] is not None:
+        return f"line {reject['line']}"
+    return f"byte {reject['offset']}" if reject["offset"] is not None else "somewhere"
+
+
+def render_assets(scan: Record, console: Console) -> None:
+    """Every asset, its identities, and on what ground they are its."""
+    page = Page(console)
+    page.paragraph(plural(len(scan["assets"]), "asset"), style=STRONG)
+    for asset in scan["assets"]:
+        page.blank()
+        page.paragraph(page.joined((asset["name"], STRONG), f" ({asset['kind']})"))
+        for label, value in (
+            ("addresses", ", ".join(asset["addresses"])),
+            ("host names", ", ".join(asset["host_names"])),
+            ("instance", " ".join(part for part in (asset["instance_id"], asset["instance_type"]) if part)),
+            ("where", " ".join(part for part in (asset["region"], asset["account"]) if part)),
+            ("priced as", asset["price_model"]),
+        ):
+            if value:
+                page.row(page.text(label), page.text(value), 13)
+        for number, ground in enumerate(asset["grounds"]):
+            page.row(page.text("" if number else "because"), page.text(ground), 13)
+
+
+def render_units(units: Iterable[UnitMeta], console: Console) -> None:
+    """Units by kind: id and title."""
+    page = Page(console)
+    kind = ""
+    for meta in sorted(units, key=lambda unit: (unit.kind, unit.uid)):
+        if meta.kind != kind:
+            if kind:
+                page.blank()
+            page.paragraph(f"{meta.kind}s", style=HEADING)
+            kind = meta.kind
+        title = meta.title if meta.maturity == "stable" else f"{meta.title} ({meta.maturity})"
+        page.row(page.text(meta.uid, COOL), page.text(title), 34)
+
+
+def render_unit_page(meta: UnitMeta, docstring: str, params: Mapping[str, object], console: Console) -> None:
+    """A unit's page: its metadata, and its docstring as its author wrote it."""
+    page = Page(console)
+    page.paragraph(page.joined((meta.uid, ACCENT), "  ", (meta.title, STRONG)))
+    for label, value in _facts_of(meta):
+        page.row(page.text(label, QUIET), page.text(value), 13)
+    for line in inspect.cleandoc(docstring).splitlines():
+        if line.strip():
+            indent = len(line) - len(line.lstrip())
+            page.paragraph(line.strip(), indent, STRONG if _is_heading(line) else "")
+        else:
+            page.blank()
+    if params:
+        page.heading("Thresholds")
+        for name, number in params.items():
+            page.row(page.text(name, COOL), page.text(number), 34)
+
+
+def _facts_of(meta: UnitMeta) -> list[tuple[str, str]]:
+    if isinstance(meta, SourceMeta):
+        return [("reads", ", ".join(meta.formats)), ("gives", ", ".join(meta.event_classes))]
+    techniques = ", ".join(f"{item.id} {item.name}" for item in meta.techniques)
+    return [("reads", ", ".join(meta.reads)), ("severity", meta.severity.word), ("evidence", meta.group),
+            ("technique", techniques)]  # fmt: skip
+
+
+def _is_heading(line: str) -> bool:
+    return not line.startswith(" ") and line.rstrip().endswith((".", "?")) and len(line.split()) <= 7

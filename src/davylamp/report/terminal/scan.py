@@ -1,0 +1,77 @@
+"""A whole scan on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from davylamp.report.terminal.incident import incident_money, incident_steps, incident_story
+from davylamp.report.terminal.lists import coverage_short
+from davylamp.report.terminal.page import ACCENT, COOL, QUIET, STRONG, Page
+from davylamp.report.wording import (
+    Record,
+    any_read,
+    asset_names,
+    headline,
+    loose_findings,
+    moment,
+    not_looked,
+    plural,
+)
+from davylamp.units import format_bytes, format_duration
+
+FINDINGS_SHOWN_COUNT = 20
+
+
+def render_scan(scan: Record, console: Console) -> None:
+    """The story first, then the money, then what to do, then other findings, then coverage."""
+    page = Page(console)
+    incidents = scan["incidents"]
+    if len(incidents) != 1:
+        page.paragraph(headline(scan), style=STRONG)
+    if not incidents and any_read(scan):
+        page.paragraph(_what_none_means(scan))
+    for number, incident in enumerate(incidents):
+        if number or len(incidents) > 1:
+            page.blank()
+            page.paragraph(f"Incident {number + 1} of {len(incidents)}", style=QUIET)
+        incident_story(page, incident)
+        incident_money(page, incident)
+        incident_steps(page, incident)
+    _loose(page, loose_findings(scan))
+    coverage_short(page, scan)
+    _run(page, scan["run"])
+
+
+def _what_none_means(scan: Record) -> str:
+    gaps_count = len(not_looked(scan)) + sum(row["state"] != "read" for row in scan["coverage"])
+    if gaps_count:
+        return "That is said of what could be read and looked at only: see the coverage below."
+    return "All evidence was read, and every detection could look."
+
+
+def _loose(page: Page, findings: list[Record]) -> None:
+    if not findings:
+        return
+    page.heading("Findings that are no incident")
+    for finding in findings[:FINDINGS_SHOWN_COUNT]:
+        severity = finding["severity"]
+        label = page.joined((f"{page.mark(severity)} {severity}", ACCENT))
+        when = moment(finding["first_seen"])
+        page.row(label, page.joined((asset_names(finding["assets"]), COOL), f" · {when} · {finding['title']}"), 17)
+        page.row(page.text(""), page.text(finding["because"]), 17)
+    rest_count = len(findings) - FINDINGS_SHOWN_COUNT
+    if rest_count > 0:
+        page.paragraph(f"and {plural(rest_count, 'more finding')}: davylamp scan --format json has them all", 2)
+
+
+def _run(page: Page, run: Record) -> None:
+    page.blank()
+    figures = (
+        f"davylamp {run['version']} read {format_bytes(run['bytes_count'])} in {_elapsed(run['elapsed_s'])}, "
+        f"{format_bytes(run['peak_memory_bytes'])} of memory at most"
+    )
+    page.paragraph(figures, style=QUIET)
+
+
+def _elapsed(elapsed_s: float) -> str:
+    return f"{elapsed_s:.1f} s" if elapsed_s < 10 else format_duration(elapsed_s)
