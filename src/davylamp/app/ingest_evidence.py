@@ -1,0 +1,84 @@
+"""Reads the named evidence into a case: each content once, grown files anew, everything accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from davylamp.app.progress import Progress
+from davylamp.ingest.read_file import FileResult, digest_of, read_file, relabelled
+from davylamp.ingest.walk import STANDARD_INPUT, Found, evidence_paths
+from davylamp.kit.source import Source
+from davylamp.model.coverage import FileCoverage
+from davylamp.store.case import Case, FileRecord
+from davylamp.store.engine import DuckEngine
+
+
+def ingest_evidence(
+    paths: Sequence[str],
+    case: Case,
+    engine: DuckEngine,
+    sources: Sequence[Source],
+    memory_bytes: int,
+    progress: Progress,
+) -> int:
+    """Reads every evidence file below `paths` into the case.
+
+    Returns:
+        Raw bytes read in this run.
+    """
+    found = list(evidence_paths(paths, leave_out=case.root))
+    bytes_count = 0
+    for done_count, each in enumerate(found):
+        progress.reading(each.path, done_count, len(found))
+        if _known(each, case):
+            continue
+        result = read_file(each, sources, engine, case.scratch, memory_bytes)
+        bytes_count += result.size_bytes
+        _enter(case, result)
+    return bytes_count
+
+
+def _known(found: Found, case: Case) -> bool:
+    """Whether the case holds this content already; forgets the shorter version of a file that grew."""
+    if found.refusal or found.path == STANDARD_INPUT:
+        return False
+    try:
+        size_bytes = Path(found.path).stat().st_size
+        digests: dict[int, str] = {}
+
+        def digest(first_bytes: int) -> str:
+            if first_bytes not in digests:
+                digests[first_bytes] = digest_of(found.path, first_bytes)
+            return digests[first_bytes]
+
+        for record in case.records():
+            if record.size_bytes == size_bytes and size_bytes and record.sha256 == digest(size_bytes):
+                if record.coverage.path != found.path:
+                    reason = f"same content as {record.coverage.path}; counted once"
+                    case.add(FileRecord(record.sha256, size_bytes, relabelled(record.coverage, found.path, reason)))
+                return True
+        for record in case.records():
+            same_path = record.coverage.path == found.path
+            grown = 0 < record.size_bytes < size_bytes and same_path and record.sha256 == digest(record.size_bytes)
+            if grown or (same_path and not record.parts):
+                case.drop(record)
+    except OSError:
+        return False  # reading it will say why
+    return False
+
+
+def _enter(case: Case, result: FileResult) -> None:
+    if result.normalized is None:
+        case.add(FileRecord(result.sha256, result.size_bytes, result.coverage))
+        return
+    parts = {}
+    for part in result.normalized.parts:
+        parts[part.event_class] = case.place(part.written, part.event_class, part.first_day, result.sha256[:16])
+    case.add(FileRecord(result.sha256, result.size_bytes, result.coverage, parts, result.normalized.notes))
+
+
+def coverage_of(case: Case) -> tuple[FileCoverage, ...]:
+    """Coverage rows of everything the case knows of, by path."""
+    return tuple(record.coverage for record in case.records())
+

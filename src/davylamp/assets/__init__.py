@@ -1,0 +1,1 @@
+"""Which evidence speaks of the same machine: identities joined on stated grounds, never on a hint."""

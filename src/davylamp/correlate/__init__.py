@@ -1,0 +1,1 @@
+"""Findings become incidents: entity graph, fused probability, story, entry point, follow-on."""

@@ -1,0 +1,65 @@
+"""Fusion: the one place where priors, fractions and thresholds of incidents are set.
+
+Policy (ADR 0003): within an evidence group the strongest finding counts in full and the rest at a
+fraction, because findings of one group share a cause; across groups log-likelihood ratios add to
+the prior's log odds. A sensor that is missing adds nothing: it is never evidence against.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from davylamp.model.finding import Finding
+
+# Prior probability that a machine mines in a given week, before its own history says better
+# (knowledge of the field: start at 1e-4 per host-week, then learn).
+PRIOR_PROBABILITY = 1e-4
+# Share at which the weaker findings of one group count: 0 would throw them away, 1 would count the
+# same cause twice; 0.3 is the published-practice starting point of max + 0.3 x rest.
+WITHIN_GROUP_FRACTION = 0.3
+INCIDENT_PROBABILITY = 0.9
+# A fact (clear-text dialogue, brute-force success) is certain about what it says; what stays open
+# is only whether the record itself is true.
+FACT_PROBABILITY = 0.99
+INDEPENDENT_GROUPS_COUNT = 2
+# Control-plane evidence comes from one recorder, so it is one group; but discovery, preparation,
+# blinding, launch and entrenchment are different acts, and three of them by one principal are as
+# telling as a second recorder (ADR 0003).
+AUDIT_STAGES_COUNT = 3
+
+
+def log_odds(probability: float) -> float:
+    """Natural log of p / (1 - p)."""
+    return math.log(probability / (1 - probability))
+
+
+def fused_llr(findings: Iterable[Finding]) -> float:
+    """Log-likelihood ratio of all findings together."""
+    by_group: dict[str, list[float]] = {}
+    for finding in findings:
+        by_group.setdefault(finding.group, []).append(finding.llr)
+    total = 0.0
+    for llrs in by_group.values():
+        strongest, *rest = sorted(llrs, reverse=True)
+        total += strongest + WITHIN_GROUP_FRACTION * sum(llr for llr in rest if llr > 0)
+    return total
+
+
+def posterior(findings: Iterable[Finding]) -> float:
+    """Probability, 0..1, that the findings are an incident rather than chance."""
+    members = list(findings)
+    odds = log_odds(PRIOR_PROBABILITY) + fused_llr(members)
+    probability = 1 / (1 + math.exp(-max(-700.0, min(700.0, odds))))
+    return max(probability, FACT_PROBABILITY) if any(finding.fact for finding in members) else probability
+
+
+def is_incident(findings: Iterable[Finding]) -> bool:
+    """Whether the findings are enough: one fact, or posterior and independence."""
+    members = list(findings)
+    if any(finding.fact for finding in members):
+        return True
+    groups = {finding.group for finding in members if finding.llr > 0}
+    audit_stages = {finding.stage for finding in members if finding.group == "audit"}
+    independent = len(groups) >= INDEPENDENT_GROUPS_COUNT or len(audit_stages) >= AUDIT_STAGES_COUNT
+    return independent and posterior(members) >= INCIDENT_PROBABILITY

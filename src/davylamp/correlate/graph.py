@@ -1,0 +1,113 @@
+"""The entity graph: which findings speak of one intrusion.
+
+Findings are joined by what they share: a machine, a principal, an access key, an instance, the
+address somebody logged in from. They are not joined by what is shared by strangers: an account, a
+source that only guessed, a finding that spans many machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from davylamp.model.asset import Asset
+from davylamp.model.finding import Finding
+
+# Evidence further apart than a day is another story unless something in between links it.
+LINK_GAP = timedelta(hours=24)
+# A way in stays open until it is closed: victims found mining 11 days and more after the entry.
+ACCESS_GAP = timedelta(days=14)
+LINKING_KINDS = frozenset({"host", "instance", "principal", "access_key", "process"})
+# A source address links only findings that say somebody acted from it, not that somebody tried.
+ACTING_STAGES = frozenset({"access", "discovery", "preparation", "impairment", "persistence", "mining", "follow_on"})
+# An entity that more findings share than this is a shared service (NAT, bastion, scanner), not a link.
+SHARED_SERVICE_COUNT = 200
+
+
+def components(findings: Sequence[Finding], assets: Mapping[str, Asset]) -> list[list[Finding]]:
+    """Groups of linked findings; findings that span several machines join each group they touch."""
+    spanning = [finding for finding in findings if _hosts_count(finding) > 1]
+    single = [finding for finding in findings if _hosts_count(finding) <= 1]
+    aliases = _aliases(assets)
+    parent = list(range(len(single)))
+    for entity, indices in _by_entity(single, aliases).items():
+        if entity.startswith("host:") or len(indices) <= SHARED_SERVICE_COUNT:
+            _join_in_time(single, sorted(indices, key=lambda i: single[i].first_seen), parent)
+    grouped: dict[int, list[Finding]] = {}
+    for index, finding in enumerate(single):
+        grouped.setdefault(_root(parent, index), []).append(finding)
+    groups = list(grouped.values())
+    for finding in spanning:
+        _attach(finding, groups)
+    return groups
+
+
+def _hosts_count(finding: Finding) -> int:
+    return sum(asset.kind == "host" for asset in finding.assets)
+
+
+def _aliases(assets: Mapping[str, Asset]) -> dict[str, str]:
+    aliases: dict[str, str] = {}
+    for asset in assets.values():
+        for identity in (asset.instance_id, *asset.host_names):
+            if identity:
+                aliases[identity] = asset.name
+        for address in asset.addresses:
+            aliases.setdefault(address, asset.name)
+    return aliases
+
+
+def _by_entity(findings: Sequence[Finding], aliases: Mapping[str, str]) -> dict[str, list[int]]:
+    index: dict[str, list[int]] = {}
+    for number, finding in enumerate(findings):
+        for entity in finding.entities:
+            kind, _, value = entity.partition(":")
+            if kind in LINKING_KINDS:
+                canonical = f"host:{aliases.get(value, value)}" if kind in ("host", "instance") else entity
+                index.setdefault(canonical, []).append(number)
+            elif kind == "ip" and finding.group in ("auth", "audit") and finding.stage in ACTING_STAGES:
+                own = aliases.get(value)
+                index.setdefault(f"host:{own}" if own else entity, []).append(number)
+    return index
+
+
+def _join_in_time(findings: Sequence[Finding], indices: Sequence[int], parent: list[int]) -> None:
+    """Joins findings that share an entity, as long as the gaps between them stay small.
+
+    One look back is enough: of two earlier findings that both reach this one, the earlier also
+    reaches the later, so they are joined already.
+    """
+    holder = indices[0]
+    reach = _reach(findings[holder])
+    for index in indices[1:]:
+        if findings[index].first_seen <= reach:
+            parent[_root(parent, index)] = _root(parent, holder)
+        if (further := _reach(findings[index])) >= reach:
+            holder, reach = index, further
+
+
+def _reach(finding: Finding) -> datetime:
+    """Until when a later finding still belongs to this one."""
+    return finding.last_seen + (ACCESS_GAP if finding.stage == "access" else LINK_GAP)
+
+
+def _root(parent: list[int], index: int) -> int:
+    while parent[index] != index:
+        parent[index] = parent[parent[index]]
+        index = parent[index]
+    return index
+
+
+def _attach(finding: Finding, groups: list[list[Finding]]) -> None:
+    """Adds a finding that spans machines to the groups of those machines that it overlaps in time."""
+    touched = {asset for asset in finding.assets if asset.kind == "host"}
+    joined = False
+    for group in groups:
+        if touched & {asset for member in group for asset in member.assets} and any(
+            member.first_seen - finding.last_seen <= ACCESS_GAP and finding.first_seen <= member.last_seen
+            for member in group
+        ):
+            group.append(finding)
+            joined = True
+    if not joined:
+        groups.append([finding])

@@ -1,0 +1,90 @@
+"""What to do now, in the order that does not lose evidence or let it come back.
+
+Order: cut the miner off, keep the evidence, remove what restarts it, stop it, change credentials,
+close the way in, verify. In a cloud account: revoke sessions, set groups to zero, lift protection,
+terminate, sweep every region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from davylamp.model.finding import Finding
+
+
+def next_steps(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Sentences that name the machines, addresses and credentials of this incident."""
+    units = {finding.unit for finding in findings}
+    stages = {finding.stage for finding in findings}
+    hosts = _assets(findings, "host")
+    steps: list[str] = []
+    if hosts and stages & {"mining", "impact"}:
+        steps += _host_steps(findings, hosts)
+    if any(finding.group == "auth" and finding.stage == "access" for finding in findings):
+        steps += _login_steps(findings, hosts)
+    if any(finding.group == "audit" for finding in findings):
+        steps += _account_steps(findings, units)
+    steps.append("Scan again with newer evidence and see that nothing of this returns.")
+    return tuple(dict.fromkeys(steps))
+
+
+def _host_steps(findings: Sequence[Finding], hosts: str) -> list[str]:
+    remotes = _observed(findings, "mining", ("ip", "domain"))
+    cut = f" to {remotes}" if remotes else " except what the service needs"
+    return [
+        f"Cut {hosts} off from outgoing traffic{cut}, at the security group or with nftables.",
+        f"Keep the evidence of {hosts} before changing anything: a disk snapshot, process list, the miner's binary.",
+        f"Remove what would restart the miner on {hosts}: cron, systemd units, authorized_keys; then stop it.",
+    ]
+
+
+def _login_steps(findings: Sequence[Finding], hosts: str) -> list[str]:
+    users = _observed(findings, "access", ("user_name",))
+    sources = _observed(findings, "access", ("ip",))
+    return [
+        f"Change the password and keys of {users or 'the account that was entered'} on {hosts or 'the host'}; "
+        "end its open sessions.",
+        f"Close the way in: allow SSH only from known addresses, switch password login off; block {sources or 'the source'}.",
+    ]
+
+
+def _account_steps(findings: Sequence[Finding], units: set[str]) -> list[str]:
+    keys = _observed(findings, None, ("access_key",))
+    principals = _observed(findings, None, ("principal",))
+    steps = [f"Deactivate {keys or 'the access keys used'} and revoke all sessions of {principals or 'the principal'}."]
+    if "audit_trail_impaired" in units:
+        steps.append("Switch the audit trail, flow logs and detectors on again, and note the gap.")
+    if "termination_protection_on_new_instance" in units:
+        steps.append("Lift termination protection from the machines launched, or terminating them will fail.")
+    if any(finding.compute for finding in findings):
+        instances = _observed(findings, None, ("instance",))
+        steps.append(
+            "Set the attacker's scaling groups and services to zero, then terminate what was launched"
+            + (f" ({instances})." if instances else ".")
+        )
+    steps.append("Look through every region and every compute service for more of the same, unused ones first.")
+    if "identity_persistence" in units:
+        steps.append("Delete the users, keys, roles and permissions that were added.")
+    return steps
+
+
+def _assets(findings: Sequence[Finding], kind: str) -> str:
+    return _joined({asset.name for finding in findings for asset in finding.assets if asset.kind == kind})
+
+
+def _observed(findings: Sequence[Finding], stage: str | None, types: tuple[str, ...]) -> str:
+    return _joined(
+        {
+            observable.value
+            for finding in findings
+            if stage is None or finding.stage == stage
+            for observable in finding.observables
+            if observable.type in types
+        }
+    )
+
+
+def _joined(names: set[str], shown_count: int = 4) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - shown_count} more" if len(ordered) > shown_count else ""
+    return ", ".join(ordered[:shown_count]) + more

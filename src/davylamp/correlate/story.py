@@ -1,0 +1,63 @@
+"""The story of an incident: lines in time order, the way in, and what else was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from davylamp.model.finding import Finding
+from davylamp.model.incident import Statement, StoryLine
+
+FOLLOW_ON_STAGES = ("persistence", "impairment", "follow_on", "impact")
+_ORDER = {"reconnaissance": 0, "access": 1}
+
+
+def story_lines(findings: Sequence[Finding]) -> tuple[StoryLine, ...]:
+    """One line per finding, by its first instant; what comes first in an intrusion comes first in a tie."""
+    ordered = sorted(findings, key=lambda each: (each.first_seen, _ORDER.get(each.stage, 2), each.uid))
+    return tuple(StoryLine(each.first_seen, each.stage, each.because, each.uid) for each in ordered)
+
+
+def entry_point(findings: Sequence[Finding]) -> Statement | None:
+    """How it got in: the last way in before the mining began, walked back to that source's first success."""
+    began_at = min(
+        (each.first_seen for each in findings if each.stage in ("mining", "impact")),
+        default=max(each.last_seen for each in findings),
+    )
+    ways_in = [each for each in findings if each.stage == "access" and each.first_seen <= began_at]
+    if facts := [each for each in ways_in if each.fact]:
+        ways_in = facts
+    if ways_in:
+        last = max(ways_in, key=lambda each: (each.first_seen, each.uid))
+        same_source = [each for each in ways_in if _sources(each) & _sources(last)] or [last]
+        first = min(same_source, key=lambda each: (each.first_seen, each.uid))
+        return Statement(first.because, first.uid)
+    return _first_act(findings)
+
+
+def _first_act(findings: Sequence[Finding]) -> Statement | None:
+    """On the control plane the way in is the credential: its first act that the evidence holds."""
+    acts = [each for each in findings if each.group == "audit" and _keys(each)]
+    if not acts:
+        return None
+    first = min(acts, key=lambda each: (each.first_seen, each.uid))
+    who = ", ".join(sorted(_keys(first)))
+    return Statement(f"credential in use: {who}; first act seen: {first.because}", first.uid)
+
+
+def follow_on(findings: Sequence[Finding]) -> tuple[Statement, ...]:
+    """What else was done, in time order."""
+    chosen = [each for each in findings if each.stage in FOLLOW_ON_STAGES]
+    ordered = sorted(chosen, key=lambda each: (each.first_seen, each.uid))
+    return tuple(Statement(each.because, each.uid) for each in ordered)
+
+
+def _sources(finding: Finding) -> set[str]:
+    return {entity for entity in finding.entities if entity.startswith("ip:")}
+
+
+def _keys(finding: Finding) -> set[str]:
+    return {
+        entity.replace("access_key:", "access key ").replace("principal:", "")
+        for entity in finding.entities
+        if entity.startswith(("access_key:", "principal:"))
+    }

@@ -1,0 +1,1 @@
+"""Runs detections over tables; the same fact makes one finding."""

@@ -1,0 +1,155 @@
+"""Decompressed bytes of an evidence file: recognised by magic, bounded, salvaging what is whole."""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import io
+import lzma
+import zlib
+from typing import Any, BinaryIO, Protocol
+
+READ_BYTES = 1 << 20
+# Deflate cannot expand more than 1,032 times and real logs stay below 100; a file that expands
+# more than this, past this size, is a decompression bomb.
+BOMB_RATIO = 500
+BOMB_FLOOR_BYTES = 256 << 20
+
+_MAGICS: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+)
+
+
+class _Decoder(Protocol):
+    eof: bool
+    unused_data: bytes
+
+    def decompress(self, data: bytes) -> bytes: ...
+
+
+def compression_of(head: bytes) -> str:
+    """Name of the compression the first bytes announce, or an empty string."""
+    return next((name for magic, name in _MAGICS if head.startswith(magic)), "")
+
+
+def _decoder(name: str) -> Any:
+    if name == "gzip":
+        return zlib.decompressobj(31)
+    if name == "bzip2":
+        return bz2.BZ2Decompressor()
+    if name == "xz":
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    import zstandard
+
+    return zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+
+
+class Decompressed(io.RawIOBase):
+    """A sequential stream of decompressed bytes.
+
+    `partial_reason` is set when the compressed data ends early, is damaged, or is a bomb; what was
+    whole until then has been delivered. `digest` hashes the raw bytes read so far.
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self.digest = hashlib.sha256()
+        self.partial_reason = ""
+        self.raw_bytes = 0
+        self.out_bytes = 0
+        self._pending = b""
+        self._ended = False
+        head = self._read_raw()
+        self.compression = compression_of(head)
+        self._decode = _decoder(self.compression) if self.compression else None
+        self._input = head
+
+    def readable(self) -> bool:
+        """Always readable."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills the buffer with the next decompressed bytes; 0 at the end."""
+        while not self._pending and not self._ended:
+            self._pending = self._next()
+        size = min(len(buffer), len(self._pending))
+        buffer[:size] = self._pending[:size]
+        self._pending = self._pending[size:]
+        self.out_bytes += size
+        return size
+
+    def finish_digest(self) -> str:
+        """Hex SHA-256 of the whole raw file, reading the rest of it where reading stopped early."""
+        while self._read_raw():
+            pass
+        return self.digest.hexdigest()
+
+    def _read_raw(self) -> bytes:
+        data = self._raw.read(READ_BYTES)
+        self.digest.update(data)
+        self.raw_bytes += len(data)
+        return data
+
+    def _next(self) -> bytes:
+        data = self._input or self._read_raw()
+        self._input = b""
+        if self._decode is None:
+            self._ended = not data
+            return data
+        if not data:
+            self._ended = True
+            self.partial_reason = f"the {self.compression} data ends early"
+            return b""
+        return self._decoded(data)
+
+    def _decoded(self, data: bytes) -> bytes:
+        try:
+            out = self._decode_bounded(data)
+        except (zlib.error, OSError, EOFError, lzma.LZMAError, ValueError, MemoryError) as error:
+            return self._stop(f"the {self.compression} data is damaged: {error}")
+        except Exception as error:  # zstandard raises its own ZstdError, known only once imported
+            if type(error).__name__ != "ZstdError":
+                raise
+            return self._stop(f"the {self.compression} data is damaged: {error}")
+        total = self.out_bytes + len(out)
+        if total > BOMB_FLOOR_BYTES and total > BOMB_RATIO * self.raw_bytes:
+            return self._stop(f"expands more than {BOMB_RATIO} times: a decompression bomb")
+        return out
+
+    def _decode_bounded(self, data: bytes) -> bytes:
+        decode = self._decode
+        assert decode is not None
+        if self.compression == "gzip":
+            out: bytes = decode.decompress(data, 8 * READ_BYTES)
+            self._input = decode.unconsumed_tail
+        elif self.compression == "zstd":
+            out = decode.decompress(data)
+        else:
+            out = decode.decompress(data, 8 * READ_BYTES)
+            while not decode.eof and not decode.needs_input and len(out) < 8 * READ_BYTES:
+                out += decode.decompress(b"", 8 * READ_BYTES - len(out))
+            if not decode.eof and not decode.needs_input:
+                # More output waits inside the decoder: feed it nothing next time.
+                self._input = b""
+        if decode.eof:
+            self._start_next_member(decode.unused_data)
+        return out
+
+    def _start_next_member(self, rest: bytes) -> None:
+        rest = rest or self._read_raw()
+        rest = rest.lstrip(b"\x00") if self.compression == "gzip" else rest
+        if rest and compression_of(rest) == self.compression:
+            self._decode = _decoder(self.compression)
+            self._input = rest
+            return
+        self._ended = True
+        if rest:
+            self.partial_reason = f"bytes after the end of the {self.compression} data were not read"
+
+    def _stop(self, reason: str) -> bytes:
+        self.partial_reason = reason
+        self._ended = True
+        return b""

@@ -1,0 +1,140 @@
+"""JSON records as Arrow batches: JSON lines, arrays, `{"Records": [...]}`, pretty or concatenated objects.
+
+DuckDB reads a JSON document whole, so a large `Records` array would need as much memory as it is
+long. Here the brackets outside strings are found with numpy, a block at a time, and each record
+leaves with its exact byte offset; parsing it is SQL's part.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+
+from davylamp.ingest.lines import SCHEMA, RejectBox, line_batches
+from davylamp.model.coverage import Reject
+
+BLOCK_BYTES = 4 << 20
+MAX_RECORD_BYTES = 16 << 20
+_WRAPPER = re.compile(rb'\s*\{\s*"[Rr]ecords"\s*:\s*\[')
+_STRUCTURAL = np.zeros(256, dtype=bool)
+_STRUCTURAL[list(b'"{}[]')] = True
+_Positions = np.ndarray[tuple[int], np.dtype[np.intp]]
+_Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+def json_batches(head: bytes, stream: BinaryIO, rejects: RejectBox) -> Iterator[pa.RecordBatch]:
+    """Batches of (text, line, byte_offset), one row a record; `head` is the file's first bytes."""
+    depth = record_depth(head)
+    if depth is None:
+        return line_batches(stream, rejects, max_line_bytes=MAX_RECORD_BYTES)
+    return _structural_batches(stream, depth, rejects)
+
+
+def record_depth(head: bytes) -> int | None:
+    """How many brackets enclose a record, or None when each line is one."""
+    body = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if _WRAPPER.match(body):
+        return 2
+    if body.startswith(b"["):
+        return 1
+    if not body.startswith(b"{"):
+        return None
+    lines = body.split(b"\n", 2)
+    whole = lines[:-1] if len(lines) > 1 else lines
+    # The second line speaks for JSON lines whose first line is damaged.
+    return None if any(line.strip() and _parses(line) for line in whole) else 0
+
+
+def _parses(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _structural_batches(stream: BinaryIO, base: int, rejects: RejectBox) -> Iterator[pa.RecordBatch]:
+    carry, offset, line, level = b"", 0, 1, 0
+    while block := stream.read(BLOCK_BYTES):
+        data = carry + block
+        starts, ends, level_after = _records(data, level, base)
+        rest = 0
+        if len(ends):
+            starts = starts[: len(ends)]
+            yield _batch(data, starts, ends, offset, line)
+            rest, level = int(ends[-1]), level_after
+        carry = data[rest:]
+        line += data.count(b"\n", 0, rest)
+        offset += rest
+        if len(carry) > MAX_RECORD_BYTES:
+            rejects.add(Reject(offset, line, f"record longer than {MAX_RECORD_BYTES} bytes; the rest was left"))
+            return
+    if carry.strip(b" \t\r\n,]}"):
+        rejects.add(Reject(offset, line, "the JSON does not end where the file ends, or is no JSON"))
+
+
+def _records(data: bytes, level: int, base: int) -> tuple[_Positions, _Positions, int]:
+    """Starts and ends (exclusive) of the records that are whole in `data`, and the level after the last.
+
+    Args:
+        level: bracket depth at the first byte, which lies outside any string.
+        base: bracket depth at which records stand.
+    """
+    raw = np.frombuffer(data, dtype=np.uint8)
+    positions = np.flatnonzero(_STRUCTURAL[raw])
+    marks = raw[positions]
+    quotes = marks == ord('"')
+    quotes[_escaped(raw, positions, quotes)] = False
+    outside = (np.cumsum(quotes) & 1) == 0
+    brackets = outside & (marks != ord('"'))
+    positions, marks = positions[brackets], marks[brackets]
+    opens = (marks == ord("{")) | (marks == ord("["))
+    levels = level + np.cumsum(np.where(opens, 1, -1))
+    starts = positions[opens & (levels - 1 == base)]
+    ends = positions[~opens & (levels == base)] + 1
+    if len(ends) and (not len(starts) or ends[0] <= starts[0]):
+        ends = ends[1:]
+    return starts, ends, base
+
+
+def _escaped(raw: np.ndarray[tuple[int], np.dtype[np.uint8]], positions: _Positions, quotes: _Flags) -> _Positions:
+    """Indices into `positions` of quotes that an odd run of backslashes precedes."""
+    candidates = np.flatnonzero(quotes & (positions > 0) & (raw[positions - 1] == ord("\\")))
+    if not len(candidates):
+        return candidates
+    slashes = np.flatnonzero(raw == ord("\\"))
+    run_begins = np.concatenate(([True], np.diff(slashes) != 1))
+    begin_of = slashes[np.maximum.accumulate(np.where(run_begins, np.arange(len(slashes)), 0))]
+    last = np.searchsorted(slashes, positions[candidates] - 1)
+    run_lengths = positions[candidates] - begin_of[last]
+    odd: _Positions = candidates[(run_lengths & 1) == 1]
+    return odd
+
+
+def _batch(data: bytes, starts: _Positions, ends: _Positions, offset: int, line: int) -> pa.RecordBatch:
+    raw = np.frombuffer(data, dtype=np.uint8)
+    edges = np.zeros(len(raw) + 1, dtype=np.int8)
+    edges[starts] += 1
+    edges[ends] -= 1
+    body = raw[np.cumsum(edges[:-1], dtype=np.int8) > 0]
+    bounds = np.zeros(len(starts) + 1, dtype=np.int32)
+    np.cumsum(ends - starts, out=bounds[1:])
+    newlines = np.flatnonzero(raw == ord("\n"))
+    lines = line + np.searchsorted(newlines, starts)
+    return pa.record_batch(
+        [_texts(body, bounds), pa.array(lines.astype(np.int64)), pa.array(starts.astype(np.int64) + offset)],
+        schema=SCHEMA,
+    )
+
+
+def _texts(body: np.ndarray[tuple[int], np.dtype[np.uint8]], bounds: np.ndarray[tuple[int], np.dtype[np.int32]]) -> pa.Array:
+    raw = pa.Array.from_buffers(pa.binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(body)])
+    try:
+        return raw.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([value.decode("utf-8", "backslashreplace") for value in raw.to_pylist()], pa.string())

@@ -1,0 +1,221 @@
+"""From one recognised file to ordered Parquet parts, one per event class, in one pass over the raw bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from davylamp.errors import UnitError
+from davylamp.ingest.json_records import json_batches
+from davylamp.ingest.lines import SCHEMA, RejectBox, line_batches
+from davylamp.kit.engine import Engine, literal
+from davylamp.kit.source import Batch, EvidenceFile, RowSource, SqlPlan
+from davylamp.model.coverage import REJECTS_SHOWN_COUNT, Reject
+from davylamp.model.event_class import EventClass
+from davylamp.model.events import EVENT_CLASSES
+
+# Snappy and version 2 pages: 12 MB instead of 51 MB for 5 million flow rows at the same speed.
+_PARQUET = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION snappy)"
+
+@dataclass
+class Part:
+    """Rows of one event class, written but not yet placed."""
+
+    event_class: str
+    written: Path
+    rows_count: int
+    first_day: str
+
+@dataclass
+class Normalized:
+    """What one file gave."""
+
+    parts: list[Part] = field(default_factory=list)
+    rejects: RejectBox = field(default_factory=RejectBox)
+    notes: tuple[str, ...] = ()
+    partial_reason: str = ""
+
+class _Stopped:
+    """Keeps an error that rose inside a generator the engine was pulling from."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+
+    def guard(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from batches
+        except BaseException as error:
+            self.error = error
+            raise
+
+def normalize_sql(
+    engine: Engine, plan: SqlPlan, path: str, head: bytes, stream: BinaryIO, scratch: Path
+) -> Normalized:
+    """Runs a SQL plan over a stream (or, for Parquet, over the file itself)."""
+    result = Normalized(notes=plan.notes)
+    stopped = _Stopped()
+    relation = "records"
+    if plan.relation == "parquet":
+        engine.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM read_parquet({literal(path)})")
+    else:
+        batches = (
+            line_batches(stream, result.rejects)
+            if plan.relation == "lines"
+            else json_batches(head, stream, result.rejects)
+        )
+        engine.execute("DROP VIEW IF EXISTS records")
+        engine.register(relation, pa.RecordBatchReader.from_batches(SCHEMA, stopped.guard(batches)))
+    try:
+        if plan.staged is not None:
+            _stage(engine, plan, result, scratch)
+        for name, select in plan.selects.items():
+            _write_class(engine, EVENT_CLASSES[name], select, path, scratch, result)
+    except Exception:
+        if stopped.error is not None:
+            raise stopped.error from None
+        raise
+    finally:
+        if plan.relation == "parquet":
+            engine.execute("DROP VIEW IF EXISTS records")
+        else:
+            engine.unregister(relation)
+        engine.execute("DROP VIEW IF EXISTS staged")
+        (scratch / "staged.parquet").unlink(missing_ok=True)
+    return result
+
+def _stage(engine: Engine, plan: SqlPlan, result: Normalized, scratch: Path) -> None:
+    staged = scratch / "staged.parquet"
+    engine.execute(f"COPY ({plan.staged}) TO {literal(str(staged))} {_PARQUET}")
+    engine.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({literal(str(staged))})")
+    names = engine.columns("SELECT * FROM staged")
+    if "reject" in names:
+        _collect_rejects(engine, "staged", names, result.rejects)
+
+def _write_class(
+    engine: Engine, event_class: EventClass, select: str, path: str, scratch: Path, result: Normalized
+) -> None:
+    given = engine.columns(select)
+    written = scratch / f"{event_class.name}.parquet"
+    engine.execute(
+        f"COPY (SELECT {_projection(event_class, given, path)} FROM ({select}) AS given) "
+        f"TO {literal(str(written))} {_PARQUET}"
+    )
+    _finish(engine, event_class, written, result)
+
+def _projection(event_class: EventClass, given: Mapping[str, str], path: str) -> str:
+    known = {column.name for column in event_class.stored} | {"reject"}
+    if unknown := set(given) - known:
+        raise UnitError(
+            "a source gives columns that its event class does not have",
+            where=event_class.name,
+            why=", ".join(sorted(unknown)),
+            hint="davylamp units sources",
+        )
+    columns = []
+    for column in event_class.stored:
+        if column.name == "path":
+            columns.append(f"{literal(path)} AS path")
+        elif column.name in given:
+            columns.append(f'CAST("{column.name}" AS {column.type}) AS "{column.name}"')
+        else:
+            columns.append(f'CAST(NULL AS {column.type}) AS "{column.name}"')
+    columns.append("CAST(reject AS VARCHAR) AS reject" if "reject" in given else "CAST(NULL AS VARCHAR) AS reject")
+    return ", ".join(columns)
+
+def _finish(engine: Engine, event_class: EventClass, written: Path, result: Normalized) -> None:
+    relation = f"read_parquet({literal(str(written))})"
+    row = engine.rows(
+        f"""SELECT count(*) FILTER (WHERE reject IS NULL) AS kept, count(reject) AS rejected,
+        min(time) FILTER (WHERE reject IS NULL) AS first_at FROM {relation}"""
+    )[0]
+    if row["rejected"]:
+        _collect_rejects(engine, relation, {"line": "", "byte_offset": ""}, result.rejects)
+    if not row["kept"]:
+        written.unlink()
+        return
+    first_at = row["first_at"]
+    day = str(first_at)[:10] if first_at is not None else "unknown"
+    result.parts.append(Part(event_class.name, written, int(str(row["kept"])), day))
+
+def _collect_rejects(engine: Engine, relation: str, names: Mapping[str, str], box: RejectBox) -> None:
+    line = "line" if "line" in names else "NULL"
+    offset = "byte_offset" if "byte_offset" in names else "NULL"
+    shown = engine.rows(
+        f"""SELECT {offset} AS byte_offset, {line} AS line, reject FROM {relation}
+        WHERE reject IS NOT NULL ORDER BY 1, 2 LIMIT {REJECTS_SHOWN_COUNT}"""
+    )
+    total = engine.rows(f"SELECT count(reject) AS total FROM {relation}")[0]["total"]
+    for row in shown:
+        box.add(Reject(_number(row["byte_offset"]), _number(row["line"]), str(row["reject"])))
+    box.count += int(str(total)) - len(shown)
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+def normalize_rows(engine: Engine, source: RowSource, file: EvidenceFile, scratch: Path) -> Normalized:
+    """Runs a source that yields Arrow batches itself."""
+    result = Normalized()
+    writers: dict[str, Any] = {}
+    try:
+        for item in source.read(file):
+            if isinstance(item, Reject):
+                result.rejects.add(item)
+            elif item.rows.num_rows:
+                _append(writers, item, file.path, scratch)
+    finally:
+        for writer in writers.values():
+            writer.close()
+    for name in sorted(writers):
+        _finish(engine, EVENT_CLASSES[name], scratch / f"{name}.parquet", result)
+    result.partial_reason = file.partial_reason
+    return result
+
+def _append(writers: dict[str, Any], batch: Batch, path: str, scratch: Path) -> None:
+    import pyarrow.parquet as pq
+
+    event_class = EVENT_CLASSES[batch.event_class]
+    schema = arrow_schema(event_class)
+    if batch.event_class not in writers:
+        target = scratch / f"{batch.event_class}.parquet"
+        writers[batch.event_class] = pq.ParquetWriter(target, schema, compression="snappy")
+    rows = batch.rows
+    columns = []
+    for each in schema:
+        if each.name == "path":
+            columns.append(pa.array([path] * rows.num_rows, pa.string()))
+        elif each.name in rows.schema.names:
+            columns.append(rows.column(each.name).cast(each.type))
+        else:
+            columns.append(pa.nulls(rows.num_rows, each.type))
+    if unknown := set(rows.schema.names) - set(schema.names):
+        raise UnitError("a source gives unknown columns", where=event_class.name, why=", ".join(sorted(unknown)))
+    writers[batch.event_class].write_batch(pa.record_batch(columns, schema=schema))
+
+_ARROW: dict[str, pa.DataType] = {
+    "TIMESTAMP": pa.timestamp("us"),
+    "VARCHAR": pa.string(),
+    "BOOLEAN": pa.bool_(),
+    "INTEGER": pa.int32(),
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+    "BLOB": pa.binary(),
+    "VARCHAR[]": pa.list_(pa.string()),
+    "DOUBLE[]": pa.list_(pa.float64()),
+    "INTEGER[]": pa.list_(pa.int32()),
+}
+
+def arrow_schema(event_class: EventClass) -> pa.Schema:
+    """The Arrow schema of a class as it is stored, with the reject column."""
+    fields = [(column.name, _ARROW[column.type]) for column in event_class.stored]
+    return pa.schema([*fields, ("reject", pa.string())])
+
+def as_binary(stream: io.RawIOBase) -> BinaryIO:
+    """A buffered reader over a raw stream."""
+    return io.BufferedReader(stream, buffer_size=1 << 20)
+
+__all__ = ["Normalized", "Part", "SourceError", "arrow_schema", "as_binary", "normalize_rows", "normalize_sql"]

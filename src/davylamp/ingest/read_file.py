@@ -1,0 +1,175 @@
+"""Reads one evidence file: recognise, normalise, and say what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from davylamp.errors import CaseError, DavylampError
+from davylamp.ingest.decompress import Decompressed
+from davylamp.ingest.normalize import Normalized, as_binary, normalize_rows, normalize_sql
+from davylamp.ingest.walk import STANDARD_INPUT, Found
+from davylamp.kit.engine import Engine
+from davylamp.kit.sample import SAMPLE_BYTES, Sample
+from davylamp.kit.source import EvidenceFile, RowSource, Source, SqlSource
+from davylamp.model.coverage import PARTIAL, READ, UNREADABLE, UNRECOGNIZED, FileCoverage
+
+RECOGNIZED = 0.5
+
+
+@dataclass
+class FileResult:
+    """One file's outcome: coverage, and the parts still in scratch."""
+
+    coverage: FileCoverage
+    sha256: str = ""
+    size_bytes: int = 0
+    normalized: Normalized | None = None
+
+
+def digest_of(path: str, first_bytes: int | None = None) -> str:
+    """Hex SHA-256 of a file, or of its first bytes."""
+    digest = hashlib.sha256()
+    left = first_bytes
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20 if left is None else min(1 << 20, left)):
+            digest.update(block)
+            if left is not None:
+                left -= len(block)
+    return digest.hexdigest()
+
+
+def read_file(
+    found: Found, sources: Sequence[Source], engine: Engine, scratch: Path, memory_bytes: int
+) -> FileResult:
+    """Reads one path; whatever is wrong with the file ends in its coverage row."""
+    if found.refusal:
+        return FileResult(FileCoverage(found.path, None, UNREADABLE, found.refusal))
+    try:
+        with ExitStack() as stack:
+            if found.path == STANDARD_INPUT:
+                raw: BinaryIO = sys.stdin.buffer
+                modified_at = datetime.now(UTC)
+            else:
+                raw = stack.enter_context(Path(found.path).open("rb", buffering=0))  # type: ignore[arg-type]
+                modified_at = datetime.fromtimestamp(os.fstat(raw.fileno()).st_mtime, UTC)
+            return _read(found.path, raw, modified_at.year, sources, engine, scratch, memory_bytes)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        return FileResult(FileCoverage(found.path, None, UNREADABLE, reason))
+
+
+def _read(
+    path: str,
+    raw: BinaryIO,
+    modified_year: int,
+    sources: Sequence[Source],
+    engine: Engine,
+    scratch: Path,
+    memory_bytes: int,
+) -> FileResult:
+    data = Decompressed(raw)
+    stream = as_binary(data)
+    head = _head(stream)
+    if not head:
+        reason = data.partial_reason or "the file is empty"
+        state = UNREADABLE if data.partial_reason else READ
+        return FileResult(FileCoverage(path, None, state, reason), data.finish_digest(), data.raw_bytes)
+    sample = Sample(path, head, whole=len(head) < SAMPLE_BYTES)
+    source = recognize(sample, sources)
+    if source is None:
+        coverage = FileCoverage(path, None, UNRECOGNIZED, "no source recognises its content")
+        return FileResult(coverage, data.finish_digest(), data.raw_bytes)
+    try:
+        normalized = _normalize(source, sample, stream_with(head, stream), data, modified_year, engine, scratch, memory_bytes)
+    except (CaseError, OSError):
+        raise
+    except Exception as error:
+        reason = error.what if isinstance(error, DavylampError) else f"{type(error).__name__}: {error}".splitlines()[0]
+        coverage = FileCoverage(path, source.meta.uid, UNREADABLE, f"the {source.meta.uid} reader failed: {reason}")
+        return FileResult(coverage, data.finish_digest(), data.raw_bytes)
+    return FileResult(
+        _coverage(path, source, normalized, data), data.finish_digest(), data.raw_bytes, normalized
+    )
+
+
+def _head(stream: BinaryIO) -> bytes:
+    head = b""
+    while len(head) < SAMPLE_BYTES and (more := stream.read(SAMPLE_BYTES - len(head))):
+        head += more
+    return head
+
+
+def stream_with(head: bytes, rest: BinaryIO) -> BinaryIO:
+    """A stream of the bytes already read followed by those still to come."""
+    return as_binary(_Joined(head, rest))
+
+
+class _Joined(io.RawIOBase):
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._head[: len(buffer)] if self._head else self._rest.read(len(buffer))
+        self._head = self._head[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def recognize(sample: Sample, sources: Sequence[Source]) -> Source | None:
+    """The source that is surest of the sample, or None when none is sure enough."""
+    scored = [(source.recognize(sample), source) for source in sources]
+    best = max((score for score, _ in scored), default=0.0)
+    if best < RECOGNIZED:
+        return None
+    return next(source for score, source in scored if score == best)
+
+
+def _normalize(
+    source: Source,
+    sample: Sample,
+    stream: BinaryIO,
+    data: Decompressed,
+    modified_year: int,
+    engine: Engine,
+    scratch: Path,
+    memory_bytes: int,
+) -> Normalized:
+    if isinstance(source, SqlSource):
+        plan = source.plan(sample, modified_year)
+        return normalize_sql(engine, plan, sample.path, sample.head, stream, scratch)
+    assert isinstance(source, RowSource)
+    return normalize_rows(engine, source, EvidenceFile(sample.path, stream, memory_bytes), scratch)
+
+
+def _coverage(path: str, source: Source, normalized: Normalized, data: Decompressed) -> FileCoverage:
+    reasons = [reason for reason in (data.partial_reason, normalized.partial_reason) if reason]
+    rejects = normalized.rejects
+    if rejects.count and not reasons:
+        reasons.append(f"{rejects.count} records could not be read")
+    return FileCoverage(
+        path=path,
+        source=source.meta.uid,
+        state=PARTIAL if reasons else READ,
+        reason="; ".join([*reasons, *normalized.notes]),
+        event_classes={part.event_class: part.rows_count for part in normalized.parts},
+        rejected_count=rejects.count,
+        rejects=tuple(rejects.kept),
+    )
+
+
+def relabelled(coverage: FileCoverage, path: str, reason: str) -> FileCoverage:
+    """Coverage of a second path with the same content: nothing is counted twice."""
+    return replace(coverage, path=path, reason=reason, event_classes={})

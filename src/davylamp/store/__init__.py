@@ -1,0 +1,1 @@
+"""The case: columnar event files, findings, incidents, ledger; the only room with disk state."""

@@ -1,0 +1,182 @@
+"""A case is a folder: event Parquet by class and day, the ledger of files, the last document."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from davylamp.errors import CaseError
+from davylamp.model.coverage import FileCoverage, Reject
+
+FORMAT = "davylamp.case/1"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """What the ledger keeps of one evidence file.
+
+    Args:
+        sha256: of the file's raw bytes.
+        parts: event class -> Parquet file, relative to the case.
+    """
+
+    sha256: str
+    size_bytes: int
+    coverage: FileCoverage
+    parts: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Case:
+    """Opens or makes the folder; only whole files ever enter the ledger, so a stop leaves it consistent."""
+
+    def __init__(self, root: Path, *, create: bool) -> None:
+        self.root = root
+        marker = root / "case.json"
+        if marker.is_file():
+            self._check(marker)
+        elif create:
+            self._make(marker)
+        else:
+            raise CaseError(
+                "this is no case", where=str(root), why="it has no case.json", hint=f"davylamp scan PATH --case {root}"
+            )
+        self._records = {record.sha256 + record.coverage.path: record for record in self._read_ledger()}
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for what is being written; emptied when the case is opened and closed."""
+        return self.root / "scratch"
+
+    def records(self) -> tuple[FileRecord, ...]:
+        """Every file of the ledger, by path."""
+        return tuple(sorted(self._records.values(), key=lambda record: (record.coverage.path, record.sha256)))
+
+    def add(self, record: FileRecord) -> None:
+        """Enters a file; its parts must be in place already."""
+        self._records[record.sha256 + record.coverage.path] = record
+        line = json.dumps(asdict(record), sort_keys=True)
+        with self._writing(), (self.root / "files.jsonl").open("a", encoding="utf-8") as ledger:
+            ledger.write(line + "\n")
+
+    def drop(self, record: FileRecord) -> None:
+        """Takes a file out again, with its parts (it grew and was read anew)."""
+        self._records.pop(record.sha256 + record.coverage.path, None)
+        text = "".join(json.dumps(asdict(kept), sort_keys=True) + "\n" for kept in self.records())
+        self._replace(self.root / "files.jsonl", text)
+        for part in record.parts.values():
+            (self.root / part).unlink(missing_ok=True)
+
+    def parts(self, event_class: str) -> tuple[str, ...]:
+        """Absolute paths of the Parquet files that hold a class."""
+        found = (record.parts.get(event_class) for record in self.records())
+        return tuple(str(self.root / part) for part in found if part)
+
+    def place(self, written: Path, event_class: str, day: str, file_uid: str) -> str:
+        """Moves a finished Parquet file to its place and returns it relative to the case."""
+        relative = Path("events") / event_class / f"day={day}" / f"{file_uid}.parquet"
+        target = self.root / relative
+        with self._writing():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            written.replace(target)
+        return str(relative)
+
+    def write_document(self, name: str, document: Mapping[str, Any]) -> None:
+        """Keeps a JSON document of the case, whole or not at all."""
+        self._replace(self.root / name, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+    def read_document(self, name: str) -> dict[str, Any] | None:
+        """The document kept under that name, or None."""
+        try:
+            text = (self.root / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        document: dict[str, Any] = json.loads(text)
+        return document
+
+    def close(self) -> None:
+        """Empties the scratch folder."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _make(self, marker: Path) -> None:
+        if self.root.exists() and any(self.root.iterdir() if self.root.is_dir() else (self.root,)):
+            raise CaseError(
+                "this folder cannot become a case",
+                where=str(self.root),
+                why="it exists and holds something else",
+                hint="name a new or empty folder after --case",
+            )
+        with self._writing():
+            self.scratch.mkdir(parents=True, exist_ok=True)
+            self._replace(marker, json.dumps({"format": FORMAT}) + "\n")
+
+    def _check(self, marker: Path) -> None:
+        try:
+            found = json.loads(marker.read_text(encoding="utf-8")).get("format")
+        except (OSError, ValueError, AttributeError) as error:
+            raise CaseError("this case cannot be read", where=str(marker), why=str(error)) from error
+        if found != FORMAT:
+            raise CaseError(
+                "this case is of another version",
+                where=str(marker),
+                why=f"it says {found!r}, this program reads {FORMAT!r}",
+                hint="scan the evidence again into a new folder",
+            )
+        with self._writing():
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            self.scratch.mkdir(exist_ok=True)
+
+    def _read_ledger(self) -> Iterable[FileRecord]:
+        try:
+            lines = (self.root / "files.jsonl").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                raw = json.loads(line)
+            except ValueError:
+                continue  # a line cut by a stop: its file was never entered
+            coverage = raw["coverage"]
+            rejects = tuple(Reject(**reject) for reject in coverage.pop("rejects"))
+            record = FileRecord(
+                sha256=raw["sha256"],
+                size_bytes=raw["size_bytes"],
+                coverage=FileCoverage(**coverage, rejects=rejects),
+                parts=raw["parts"],
+                notes=tuple(raw["notes"]),
+            )
+            if all((self.root / part).is_file() for part in record.parts.values()):
+                yield record
+
+    def _replace(self, path: Path, text: str) -> None:
+        draft = path.with_name(path.name + ".draft")
+        with self._writing():
+            draft.write_text(text, encoding="utf-8")
+            os.replace(draft, path)
+
+    def _writing(self) -> _Writing:
+        return _Writing(self.root)
+
+
+class _Writing:
+    """Turns a failed write (permissions, full disk) into an error that says so."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise CaseError(
+                "the case cannot be written",
+                where=str(error.filename or self._root),
+                why=(error.strerror or str(error)).lower(),
+                hint=f"df -h {self._root}; ls -ld {self._root}",
+            ) from error

@@ -1,0 +1,88 @@
+"""The embedded engine: DuckDB with bounded memory, no network, UTC."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from davylamp.errors import CaseError
+from davylamp.kit.engine import literal
+
+# DuckDB needs room for a few blocks a thread; below this it cannot write one Parquet row group.
+MIN_MEMORY_BYTES = 64 << 20
+
+
+class DuckEngine:
+    """A DuckDB connection that spills to `scratch` instead of growing past its limit.
+
+    Args:
+        memory_bytes: limit of the whole process; the engine takes the share that Python's own
+            readers leave (they hold a few blocks each).
+    """
+
+    def __init__(self, memory_bytes: int, scratch: Path) -> None:
+        engine_bytes = max(MIN_MEMORY_BYTES, int(memory_bytes * 0.6))
+        self._connection = duckdb.connect(
+            config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        )
+        for setting in (
+            f"SET memory_limit = '{engine_bytes}B'",
+            f"SET temp_directory = {literal(str(scratch))}",
+            f"SET threads = {max(1, len(os.sched_getaffinity(0)))}",
+            "SET TimeZone = 'UTC'",
+            "SET preserve_insertion_order = true",
+            "SET enable_progress_bar = false",
+        ):
+            self._connection.execute(setting)
+
+    def execute(self, sql: str, params: Mapping[str, object] | None = None) -> None:
+        """Runs a statement for its effect."""
+        self._run(sql, params)
+
+    def rows(self, sql: str, params: Mapping[str, object] | None = None) -> list[dict[str, object]]:
+        """Runs a query that returns few rows."""
+        result = self._run(sql, params)
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+
+    def columns(self, sql: str) -> dict[str, str]:
+        """Column name -> type of a query, without running it."""
+        return {str(row["column_name"]): str(row["column_type"]) for row in self.rows(f"DESCRIBE {sql}")}
+
+    def register(self, name: str, arrow: Any) -> None:
+        """Makes an Arrow table or stream readable as a relation."""
+        self._connection.register(name, arrow)
+
+    def unregister(self, name: str) -> None:
+        """Takes such a relation back."""
+        self._connection.unregister(name)
+
+    def stream(self, sql: str, rows_per_batch: int = 8192) -> Any:
+        """Runs a query and gives its rows as an Arrow stream, in bounded memory."""
+        return self._run(sql, None).to_arrow_reader(rows_per_batch)
+
+    def interrupt(self) -> None:
+        """Stops the running query."""
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        """Lets go of memory and temporary files."""
+        self._connection.close()
+
+    def _run(self, sql: str, params: Mapping[str, object] | None) -> Any:
+        try:
+            return self._connection.execute(sql, dict(params) if params else None)
+        except duckdb.OutOfMemoryException as error:
+            raise CaseError(
+                "the engine ran out of memory",
+                why=str(error).splitlines()[0],
+                hint="davylamp scan --memory 4GB PATH",
+            ) from error
+        except duckdb.IOException as error:
+            if "No space left" not in str(error):
+                raise
+            raise CaseError("the disk is full", why=str(error).splitlines()[0], hint="df -h") from error

@@ -1,0 +1,135 @@
+"""The views that detections read: one per event class, with the asset each row speaks of.
+
+The five `asset_by_*` tables come from the assets room; each maps one kind of identity to an asset
+name, addresses within a scope (account and network) and a time window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from davylamp.kit.engine import Engine, literal
+from davylamp.model.event_class import EventClass
+from davylamp.model.events import EVENT_CLASSES
+
+SCOPE = "coalesce({0}.account_uid, '') || '/' || coalesce({0}.vpc_uid, '')"
+_NO_SCOPE = "'/'"
+_PRIVATE = (
+    "(regexp_matches({0}, '^(10\\.|192\\.168\\.|172\\.(1[6-9]|2[0-9]|3[01])\\.|100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\\.|127\\.|169\\.254\\.)') "
+    "OR regexp_matches(lower({0}), '^(f[cd][0-9a-f]{{2}}:|fe80:|::1$)'))"
+)
+
+# How a row of each class names its own machine, strongest first. {p} path, {i} instance, {n} name, {a} address.
+_ASSET: Mapping[str, str] = {
+    "authentication": (
+        "coalesce(p.asset, i.asset, n.asset, a.asset, t.device_name, t.instance_uid, t.device_ip, 'unknown host')"
+    ),
+    "dns_activity": (
+        "coalesce(i.asset, f.asset, a.asset, p.asset, n.asset, t.instance_uid, t.src_ip, t.device_name, 'unknown host')"
+    ),
+    "network_activity": (
+        "coalesce(a.asset, CASE WHEN t.direction = 'egress' OR (t.direction IS NULL AND {private_src}) "
+        "THEN coalesce(i.asset, f.asset, p.asset, t.instance_uid) END, t.src_ip, n.asset, t.device_name, 'unknown host')"
+    ),
+    "api_activity": "coalesce(t.account_uid, 'unknown account')",
+    "resource_usage": (
+        "coalesce(p.asset, i.asset, n.asset, s.asset, t.instance_uid, t.device_name, t.series, "
+        "regexp_extract(t.path, '([^/]+?)(\\.[A-Za-z0-9]+)*$', 1))"
+    ),
+    "device_inventory": "coalesce(i.asset, f.asset, n.asset, a.asset, t.instance_uid, t.device_name, t.ip)",
+    "detection_finding": "coalesce(a.asset, n.asset, t.src_ip, t.device_name, 'unknown host')",
+}
+_ADDRESS: Mapping[str, str] = {
+    "authentication": "device_ip",
+    "dns_activity": "src_ip",
+    "network_activity": "src_ip",
+    "device_inventory": "ip",
+    "detection_finding": "src_ip",
+}
+
+
+def create_views(
+    engine: Engine,
+    parts: Mapping[str, Sequence[str]],
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> None:
+    """Creates one view per event class; classes without parts become empty views of the same shape.
+
+    Args:
+        parts: event class -> Parquet files.
+        since, until: half-open window on `time`; rows outside it are not seen.
+    """
+    for name, event_class in EVENT_CLASSES.items():
+        files = parts.get(name, ())
+        engine.execute(f"CREATE OR REPLACE VIEW {name}_stored AS {_stored(event_class, files, since, until)}")
+        engine.execute(f"CREATE OR REPLACE VIEW {name} AS {_with_asset(event_class, bool(files))}")
+
+
+def _stored(
+    event_class: EventClass, files: Sequence[str], since: datetime | None, until: datetime | None
+) -> str:
+    if not files:
+        columns = ", ".join(f'CAST(NULL AS {column.type}) AS "{column.name}"' for column in event_class.stored)
+        return f"SELECT {columns} WHERE false"
+    names = ", ".join(f'"{column.name}"' for column in event_class.stored)
+    listed = ", ".join(literal(file) for file in files)
+    where = ["reject IS NULL"]
+    if since is not None:
+        where.append(f"time >= TIMESTAMP {_timestamp(since)}")
+    if until is not None:
+        where.append(f"time < TIMESTAMP {_timestamp(until)}")
+    return f"SELECT {names} FROM read_parquet([{listed}]) WHERE {' AND '.join(where)}"
+
+
+def _timestamp(moment: datetime) -> str:
+    return literal(moment.replace(tzinfo=None).isoformat(sep=" "))
+
+
+def _with_asset(event_class: EventClass, filled: bool) -> str:
+    name = event_class.name
+    columns = {column.name for column in event_class.stored}
+    if not filled:
+        extra = ", CAST(NULL AS VARCHAR) AS peer_asset" if name == "network_activity" else ""
+        return f"SELECT *, CAST(NULL AS VARCHAR) AS asset{extra} FROM {name}_stored"
+    expression = _ASSET[name].format(private_src=_PRIVATE.format("t.src_ip"))
+    joins = _joins(name, columns)
+    for alias in "pifnas":
+        if f" {alias} ON" not in joins:
+            expression = expression.replace(f"{alias}.asset", "CAST(NULL AS VARCHAR)")
+    peer = ", b.asset AS peer_asset" if name == "network_activity" else ""
+    return f"SELECT t.*, {expression} AS asset{peer} FROM {name}_stored t {joins}"
+
+
+def _joins(name: str, columns: set[str]) -> str:
+    joins = ["LEFT JOIN asset_by_path p ON p.path = t.path"]
+    if "instance_uid" in columns:
+        joins.append("LEFT JOIN asset_by_instance i ON i.instance_uid = t.instance_uid")
+    if "interface_uid" in columns:
+        joins.append("LEFT JOIN asset_by_interface f ON f.interface_uid = t.interface_uid")
+    if "device_name" in columns:
+        joins.append("LEFT JOIN asset_by_name n ON n.device_name = t.device_name")
+    if "series" in columns:
+        joins.append("LEFT JOIN asset_by_name s ON s.device_name = t.series")
+    if name in _ADDRESS:
+        joins.append(_address_join("a", _ADDRESS[name], columns))
+    if name == "network_activity":
+        joins.append(_address_join("b", "dst_ip", columns))
+    return " ".join(joins) if name != "api_activity" else ""
+
+
+def _address_join(alias: str, column: str, columns: set[str]) -> str:
+    scope = SCOPE.format("t") if {"account_uid", "vpc_uid"} <= columns else _NO_SCOPE
+    return (
+        f"LEFT JOIN asset_by_address {alias} ON {alias}.ip = t.{column} AND {alias}.scope = {scope} "
+        f"AND t.time >= {alias}.valid_from AND t.time < {alias}.valid_to"
+    )
+
+
+def register_asset_tables(engine: Engine, tables: Mapping[str, Any]) -> None:
+    """Makes the assets room's tables readable: asset_by_path, _instance, _interface, _name, _address."""
+    for name, table in tables.items():
+        engine.unregister(name)
+        engine.register(name, table)
