@@ -1,0 +1,126 @@
+"""The source for AWS CloudTrail."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+from davylamp.kit.metadata import SourceMeta
+from davylamp.kit.sample import Sample
+from davylamp.kit.source import SqlPlan, SqlSource
+
+_PLAIN = "WITH texts AS (SELECT text, line, byte_offset FROM records),\n"
+_LISTS = ("Events", "logEvents", "events")
+_CARRIERS = ("event", "detail", "message", "CloudTrailEvent")
+_LEAD = re.compile(r'\s*(?:\{\s*"[Rr]ecords"\s*:\s*)?\[?\s*(?=\{)')
+_LOOKED_AT_COUNT = 20
+_SURE, _LIKELY = 0.95, 0.7
+
+
+class AwsCloudtrail(SqlSource):
+    """Reads AWS CloudTrail events, however they were delivered.
+
+    What it reads.
+    Log files as CloudTrail delivers them (`{"Records": [...]}`), arrays, JSON lines, single events, and events inside
+    what carries them: EventBridge (`detail`), CloudWatch Logs (`message`, `logEvents`), the answer of
+    `aws cloudtrail lookup-events` (`CloudTrailEvent`), and stores of other tools (`event`).
+
+    What it gives.
+    `api_activity`: one row an event. `actor` is the identity's ARN, which for an assumed role names role and session;
+    where an event has no ARN it is put together from the session's issuer. `resources` holds the ARNs that the event
+    lists and the instance ids of request and answer. `device_inventory`: one row for each address of each instance
+    that a RunInstances answer names, and one for each instance that a TerminateInstances answer names.
+
+    What it leaves out.
+    Insight events (a statement about a rate of calls) and digest files (they vouch for log files) are no calls: they
+    are rejects that say so. Console sign-ins are calls of `signin.amazonaws.com` here, not authentications.
+    Instances launched in ways whose answer names none (a fleet request) are known only from their own RunInstances.
+
+    References.
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-examples.html
+    """
+
+    meta: ClassVar[SourceMeta] = SourceMeta(
+        uid="aws_cloudtrail",
+        title="AWS CloudTrail",
+        formats=("Records array", "JSON lines", "JSON", "lookup-events answer", "EventBridge", "CloudWatch Logs"),
+        event_classes=("api_activity", "device_inventory"),
+        references=(
+            "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html",
+        ),
+    )
+
+    def recognize(self, sample: Sample) -> float:
+        """Sure when one of the first records is an event; likely when the text of a cut record looks like one."""
+        if not sample.starts_json:
+            return 0.0
+        records = list(_first_records(sample))
+        if any(_is_ours(event) for record in records for event in (record, *_carried(record))):
+            return _SURE
+        # A first record longer than the sample, or a damaged one, shows only its text.
+        text = sample.text
+        shows = '"eventName"' in text and '"userIdentity"' in text and re.search(r'"eventSource"\s*:\s*"[^":]+\.com"', text)
+        return _LIKELY if not records and shows else 0.0
+
+    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+        """The plan: events are parsed once into `staged`, which feeds both classes."""
+        records = list(_first_records(sample))
+        bare = not records or any(_is_ours(record) for record in records)
+        return SqlPlan(
+            relation="json_records",
+            staged=(_PLAIN if bare else _sql("wrapped")) + _sql("staged"),
+            selects={name: _sql(name) for name in self.meta.event_classes},
+        )
+
+
+def _is_ours(record: Mapping[str, object]) -> bool:
+    if "digestStartTime" in record and "logFiles" in record:
+        return True
+    if record.get("eventType") == "AwsCloudTrailInsight":
+        return True
+    source = record.get("eventSource")
+    # Notifications of S3 and records of streams have the same keys; their source is `aws:s3`, not a host name.
+    return "eventName" in record and isinstance(source, str) and "." in source and not source.startswith("aws:")
+
+
+def _first_records(sample: Sample) -> Iterator[dict[str, object]]:
+    text = sample.text.lstrip("\ufeff")
+    lead = _LEAD.match(text)
+    starts = [text[lead.end() :]] if lead else []
+    # Later lines speak for JSON lines whose first line is damaged.
+    for part in (*starts, *sample.lines[1:_LOOKED_AT_COUNT]):
+        record = _decoded(part)
+        if isinstance(record, dict):
+            yield record
+
+
+def _decoded(text: str) -> object:
+    if not text.startswith("{"):
+        return None
+    try:
+        return json.JSONDecoder().raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _carried(record: Mapping[str, object]) -> Iterator[dict[str, object]]:
+    """The events that a record of another kind carries, as objects or as JSON text."""
+    members = [record.get(name) for name in _CARRIERS]
+    for name in _LISTS:
+        items = record.get(name)
+        if isinstance(items, list):
+            members += [item.get(key) for item in items[:1] if isinstance(item, dict) for key in _CARRIERS]
+    for member in members:
+        event = _decoded(member) if isinstance(member, str) else member
+        if isinstance(event, dict):
+            yield event
+
+
+@cache
+def _sql(name: str) -> str:
+    return (Path(__file__).parent / f"{name}.sql").read_text(encoding="utf-8")
