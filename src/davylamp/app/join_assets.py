@@ -1,0 +1,89 @@
+"""Joins identities for a case: declared assets, the evidence's own statements, addresses shared by strangers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from davylamp.assets.book import AssetBook, build_book
+from davylamp.assets.declared import read_declared
+from davylamp.ingest.walk import ASSETS_FILE_NAME
+from davylamp.kit.engine import Engine
+from davylamp.model.asset import Asset, DeclaredAsset
+from davylamp.store.case import Case
+from davylamp.store.views import create_views, register_asset_tables
+
+DECLARATION_NAME = "declared.json"
+_SCOPED = ("network_activity", "dns_activity")
+
+
+def declared_assets(
+    assets_file: Path | None, paths: Sequence[str]
+) -> tuple[tuple[DeclaredAsset, ...], Path | None]:
+    """Declared assets and the folder their globs are relative to: `--assets`, else a folder's own `davylamp.toml`."""
+    if assets_file is not None:
+        return read_declared(assets_file), assets_file.parent
+    for path in paths:
+        candidate = Path(path) / ASSETS_FILE_NAME
+        if candidate.is_file():
+            return read_declared(candidate), Path(path)
+    return (), None
+
+
+def keep_declaration(case: Case, declared: tuple[Sequence[DeclaredAsset], Path | None]) -> None:
+    """Keeps the declaration in the case, so that later looks into it name assets alike."""
+    root = None if declared[1] is None else str(declared[1])
+    case.write_document(DECLARATION_NAME, {"root": root, "assets": [asdict(asset) for asset in declared[0]]})
+
+
+def kept_declaration(case: Case) -> tuple[Sequence[DeclaredAsset], Path | None]:
+    """The declaration kept by the last scan into the case."""
+    kept = case.read_document(DECLARATION_NAME) or {"root": None, "assets": []}
+    lists = ("addresses", "host_names", "paths")
+    assets = [DeclaredAsset(**{**entry, **{key: tuple(entry[key]) for key in lists}}) for entry in kept["assets"]]
+    return assets, None if kept["root"] is None else Path(kept["root"])
+
+
+def join_assets(
+    engine: Engine,
+    parts: Mapping[str, Sequence[str]],
+    paths: Sequence[str],
+    declared: tuple[Sequence[DeclaredAsset], Path | None],
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Mapping[str, Asset]:
+    """Builds the asset book and makes its tables readable for the views; returns assets by name."""
+    nothing: AssetBook = build_book((), (), (), (), (), None)
+    register_asset_tables(engine, nothing.tables)
+    create_views(engine, parts, since, until)
+    inventory = engine.rows("SELECT * FROM device_inventory_stored ORDER BY time, path, line, byte_offset")
+    scopes = _scopes(engine)
+    shared = _shared_addresses(engine) if len(scopes) > 1 else []
+    book = build_book(declared[0], inventory, scopes, shared, paths, declared[1])
+    register_asset_tables(engine, book.tables)
+    return book.assets
+
+
+def _scopes(engine: Engine) -> list[tuple[str, str]]:
+    union = " UNION ".join(f"SELECT DISTINCT account_uid, vpc_uid FROM {name}_stored" for name in _SCOPED)
+    rows = engine.rows(f"SELECT coalesce(account_uid, '') AS a, coalesce(vpc_uid, '') AS v FROM ({union}) ORDER BY 1, 2")
+    return [(str(row["a"]), str(row["v"])) for row in rows]
+
+
+def _shared_addresses(engine: Engine) -> list[tuple[str, str, str]]:
+    """Private addresses that occur in more than one account, or in more than one network of an account."""
+    columns = "coalesce(account_uid, '') AS a, coalesce(vpc_uid, '') AS v"
+    union = " UNION ".join(f"SELECT DISTINCT {columns}, src_ip AS ip FROM {name}_stored" for name in _SCOPED)
+    rows = engine.rows(
+        f"""WITH seen AS ({union}), private AS (
+            SELECT * FROM seen
+            WHERE regexp_matches(ip, '^(10[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|f[cd][0-9a-f][0-9a-f]:)')
+        ), shared AS (
+            SELECT ip FROM private GROUP BY ip
+            HAVING count(DISTINCT nullif(a, '')) > 1 OR count(DISTINCT nullif(v, '')) > 1
+        )
+        SELECT private.a, private.v, private.ip FROM private JOIN shared ON shared.ip = private.ip ORDER BY 1, 2, 3"""
+    )
+    return [(str(row["a"]), str(row["v"]), str(row["ip"])) for row in rows]

@@ -1,0 +1,157 @@
+"""Scan: evidence in, findings and priced incidents out, one JSON document for every report."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import davylamp
+from davylamp.app.exit_codes import exit_code
+from davylamp.app.facts import EvidenceFacts
+from davylamp.app.ingest_evidence import coverage_of, ingest_evidence
+from davylamp.app.join_assets import declared_assets, join_assets, keep_declaration
+from davylamp.app.places import imported_indicators, keep_as_last, new_case_folder
+from davylamp.app.progress import Progress, Silent
+from davylamp.correlate.incidents import correlate
+from davylamp.cost.assess import assess
+from davylamp.cost.price_book import PriceBook
+from davylamp.detect.run import Detected, run_detections
+from davylamp.errors import NothingReadableError
+from davylamp.intel.indicators import Indicators
+from davylamp.intel.known_resolvers import known_resolver_table
+from davylamp.kit import registry
+from davylamp.kit.detection import Detection
+from davylamp.model.asset import Asset, DeclaredAsset
+from davylamp.model.coverage import FileCoverage
+from davylamp.model.events import EVENT_CLASSES
+from davylamp.model.incident import Incident
+from davylamp.model.money import Cost
+from davylamp.model.usage import ComputeUsage
+from davylamp.report.document import Run, document
+from davylamp.store.case import Case
+from davylamp.store.engine import DuckEngine
+from davylamp.store.views import create_views
+
+DEFAULT_MEMORY_BYTES = 1_000_000_000
+DOCUMENT_NAME = "scan.json"
+
+
+@dataclass(frozen=True)
+class ScanRequest:
+    """What a scan is asked to do; `units` narrows the detections (used by the case runner)."""
+
+    paths: Sequence[str]
+    case_folder: Path | None = None
+    assets_file: Path | None = None
+    prices_file: Path | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
+    by_severity: bool = False
+    units: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """The document, the exit code it deserves, defects met, and where the case lies."""
+
+    document: dict[str, Any]
+    exit_code: int
+    failures: tuple[str, ...]
+    case_folder: Path
+
+
+def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
+    """Runs a scan.
+
+    Raises:
+        UsageError: the assets or price file is wrong.
+        CaseError: the case cannot be used or written.
+        NothingReadableError: no path was named.
+    """
+    if not request.paths:
+        raise NothingReadableError("no evidence was named", hint="davylamp scan PATH")
+    watch = progress or Silent()
+    declared = declared_assets(request.assets_file, request.paths)
+    book = PriceBook.load(request.prices_file)
+    folder = request.case_folder or new_case_folder()
+    started_at, began_s = datetime.now(UTC), time.monotonic()
+    case = Case(folder, create=True)
+    keep_declaration(case, declared)
+    engine = DuckEngine(request.memory_bytes, case.scratch)
+    try:
+        bytes_count = ingest_evidence(
+            request.paths, case, engine, registry.sources(), request.memory_bytes, watch
+        )
+        coverage = coverage_of(case)
+        judged = _judge(request, case, engine, coverage, declared, book, watch)
+        run = Run(
+            version=davylamp.__version__,
+            started_at=started_at,
+            elapsed_s=round(time.monotonic() - began_s, 3),
+            rows_count=sum(sum(row.event_classes.values()) for row in coverage),
+            bytes_count=bytes_count,
+            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        )
+        detected, incidents, assets = judged
+        made = document(run, coverage, detected.looks, detected.findings, incidents, assets.values())
+        case.write_document(DOCUMENT_NAME, made)
+    finally:
+        engine.close()
+        case.close()
+    code = exit_code(made, detected.failures, request.by_severity)
+    kept = folder if request.case_folder else keep_as_last(folder)
+    return ScanResult(dict(made), code, detected.failures, kept)
+
+
+def _judge(
+    request: ScanRequest,
+    case: Case,
+    engine: DuckEngine,
+    coverage: Sequence[FileCoverage],
+    declared: tuple[Sequence[DeclaredAsset], Path | None],
+    book: PriceBook,
+    watch: Progress,
+) -> tuple[Detected, tuple[Incident, ...], Mapping[str, Asset]]:
+    parts = {name: case.parts(name) for name in EVENT_CLASSES}
+    assets = join_assets(engine, parts, [row.path for row in coverage], declared, request.since, request.until)
+    create_views(engine, parts, request.since, request.until)
+    rows_by_class: dict[str, int] = {}
+    for row in coverage:
+        for name, count in row.event_classes.items():
+            rows_by_class[name] = rows_by_class.get(name, 0) + count
+    ends_at = _end_of_evidence(engine, rows_by_class)
+    indicators = Indicators.load(
+        [path for path in (imported_indicators(),) if path.is_file()], at=ends_at.date()
+    )
+    engine.register("indicator", indicators.table())
+    engine.register("known_resolver", known_resolver_table())
+    facts = EvidenceFacts(indicators, book, rows_by_class)
+    detected = run_detections(_chosen(request), registry.query_of, engine, facts, watch.judging)
+
+    def price(usages: Sequence[ComputeUsage]) -> Cost:
+        return assess(usages, assets, book, ends_at)
+
+    return detected, correlate(detected.findings, assets, price), assets
+
+
+def _chosen(request: ScanRequest) -> Sequence[Detection]:
+    if request.units is None:
+        return registry.detections()
+    return tuple(unit for unit in registry.detections() if unit.meta.uid in request.units)
+
+
+def _end_of_evidence(engine: DuckEngine, rows_by_class: Mapping[str, int]) -> datetime:
+    """The last instant any evidence speaks of: what is open is priced up to here, not up to today."""
+    moments: list[datetime] = []
+    for name in sorted(rows_by_class):
+        ended = "end_time" if name == "network_activity" else "time"
+        row = engine.rows(f"SELECT max(greatest(time, coalesce({ended}, time))) AS last_at FROM {name}_stored")[0]
+        if isinstance(row["last_at"], datetime):
+            moments.append(row["last_at"].replace(tzinfo=UTC))
+    return max(moments, default=datetime.now(UTC))

@@ -1,0 +1,218 @@
+"""One function per command: options in, one use case called, its result rendered."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from davylamp.errors import CaseError, UsageError
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command named in the options."""
+    command: Callable[[argparse.Namespace], int] = _COMMANDS[options.command]
+    return command(options)
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from davylamp.app.scan import ScanRequest, scan
+    from davylamp.cli.progress import progress_on
+    from davylamp.units import parse_bytes, parse_instant
+
+    now = datetime.now(UTC)
+    request = ScanRequest(
+        paths=tuple(options.paths),
+        case_folder=_path(options.case),
+        assets_file=_path(options.assets),
+        prices_file=_path(options.prices),
+        since=parse_instant(options.since, now=now) if options.since else None,
+        until=parse_instant(options.until, now=now) if options.until else None,
+        memory_bytes=parse_bytes(options.memory),
+        by_severity=options.exit_code,
+    )
+    with progress_on(sys.stderr) as progress:
+        result = scan(request, progress)
+    with _output(options.output) as out:
+        _render(result.document, options.format, out)
+    for failure in result.failures:
+        sys.stderr.write(f"davylamp: a unit failed, its look is missing: {failure}\n")
+    if options.output:
+        sys.stderr.write(f"wrote {options.output}\n")
+    return result.exit_code
+
+
+def _render(document: dict[str, Any], report_format: str, out: TextIO) -> None:
+    if report_format == "json":
+        from davylamp.report.document import dump_document
+
+        out.write(dump_document(document))
+    elif report_format == "html":
+        from davylamp.report.html import render_html
+
+        out.write(render_html(document))
+    elif report_format == "ocsf":
+        from davylamp.report.ocsf import render_ocsf
+
+        out.write(render_ocsf(document))
+    else:
+        from davylamp.report.terminal import console_for, render_scan
+
+        render_scan(document, console_for(out))
+
+
+def _show(options: argparse.Namespace) -> int:
+    from davylamp.app.saved_case import saved_document
+    from davylamp.report.terminal import console_for, render_incident
+
+    document = saved_document(_path(options.case))
+    uids = [incident["uid"] for incident in document["incidents"] if incident["uid"].startswith(options.incident)]
+    if len(uids) != 1:
+        known = ", ".join(incident["uid"] for incident in document["incidents"]) or "none"
+        raise UsageError(
+            "there is no such incident" if not uids else "more than one incident begins like this",
+            where=options.incident,
+            why=f"this case holds: {known}",
+            hint="davylamp scan PATH",
+        )
+    render_incident(document, uids[0], console_for(sys.stdout))
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from davylamp.app.units import unit_page
+    from davylamp.report.terminal import console_for, render_unit_page
+
+    page = unit_page(options.unit)
+    render_unit_page(page.meta, page.docstring, page.params, console_for(sys.stdout))
+    return 0
+
+
+def _units(options: argparse.Namespace) -> int:
+    from davylamp.app.units import unit_pages
+    from davylamp.report.terminal import console_for, render_units
+
+    render_units([page.meta for page in unit_pages(options.kind)], console_for(sys.stdout))
+    return 0
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    from davylamp.app.saved_case import saved_document
+    from davylamp.report.terminal import console_for, render_coverage
+
+    render_coverage(saved_document(_path(options.case)), console_for(sys.stdout))
+    return 0
+
+
+def _assets(options: argparse.Namespace) -> int:
+    from davylamp.app.saved_case import saved_document
+    from davylamp.report.terminal import console_for, render_assets
+
+    render_assets(saved_document(_path(options.case)), console_for(sys.stdout))
+    return 0
+
+
+def _events(options: argparse.Namespace) -> int:
+    from davylamp.app.events import write_events
+
+    target = _path(options.output)
+    if options.format == "parquet":
+        write_events(options.event_class, _path(options.case), "parquet", sys.stdout, target)
+        return 0
+    with _output(options.output) as out:
+        write_events(options.event_class, _path(options.case), options.format, out, target)
+    return 0
+
+
+def _intel(options: argparse.Namespace) -> int:
+    return _INTEL[options.action](options)
+
+
+def _intel_check(options: argparse.Namespace) -> int:
+    from davylamp.app.intel import check_indicator
+
+    found = check_indicator(options.indicator).match
+    if found is None:
+        sys.stdout.write(f"{options.indicator}: not listed (the name was not resolved)\n")
+        return 0
+    port = f" port {found.port}" if found.port else ""
+    sys.stdout.write(
+        f"{options.indicator}: {found.indicator_class}\n"
+        f"  entry      {found.value}{port}\n"
+        f"  source     {found.source} at {found.reference} ({found.licence})\n"
+        f"  seen       {found.first_seen or 'unknown'} to {found.last_seen or 'unknown'}; expires {found.expires or 'never'}\n"
+    )
+    return 0
+
+
+def _intel_list(_: argparse.Namespace) -> int:
+    from davylamp.app.intel import all_indicators
+
+    for entry in all_indicators().list():
+        row = {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+        sys.stdout.write(json.dumps(row, default=str) + "\n")
+    return 0
+
+
+def _intel_import(options: argparse.Namespace) -> int:
+    from davylamp.app.intel import import_indicators
+
+    imported, size = import_indicators(Path(options.file), options.indicator_class)
+    for reject in imported.rejects:
+        sys.stderr.write(f"{options.file}:{reject.line}: {reject.reason}\n")
+    sys.stdout.write(
+        f"{imported.format}: {len(imported.entries)} entries read, {len(imported.rejects)} refused; "
+        f"the imported set now holds {size}\n"
+    )
+    return 0 if not imported.rejects else 4
+
+
+def _intel_lint(options: argparse.Namespace) -> int:
+    from davylamp.app.intel import lint_indicators
+
+    problems = lint_indicators(_path(options.file))
+    for problem in problems:
+        sys.stdout.write(f"{problem.value}: {problem.rule}: {problem.reason}\n")
+    sys.stdout.write(f"{len(problems)} problems\n")
+    return 4 if problems else 0
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+@contextmanager
+def _output(target: str | None) -> Iterator[TextIO]:
+    if target is None:
+        yield sys.stdout
+        return
+    try:
+        with Path(target).open("w", encoding="utf-8") as out:
+            yield out
+    except OSError as error:
+        raise CaseError(
+            "the output cannot be written", where=target, why=(error.strerror or str(error)).lower(), hint=f"ls -ld {Path(target).parent}"
+        ) from error
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "scan": _scan,
+    "show": _show,
+    "explain": _explain,
+    "units": _units,
+    "coverage": _coverage,
+    "assets": _assets,
+    "events": _events,
+    "intel": _intel,
+}
+_INTEL: dict[str, Callable[[argparse.Namespace], int]] = {
+    "check": _intel_check,
+    "list": _intel_list,
+    "import": _intel_import,
+    "lint": _intel_lint,
+}

@@ -1,0 +1,104 @@
+"""The command line's grammar; nothing heavy is imported here, so that --help is quick."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+import davylamp
+from davylamp.errors import UsageError
+
+SCAN_FORMATS = ("text", "json", "html", "ocsf")
+EVENT_FORMATS = ("jsonl", "csv", "parquet")
+
+_DESCRIPTION = """\
+Finds crypto mining in cloud fleets, tells how it got in, what it costs by the
+hour, and what to do. Start with: davylamp scan PATH"""
+_EPILOG = """\
+exit codes: 0 everything read, 1 internal error, 2 usage, 3 nothing readable,
+4 coverage is partial; with --exit-code, 11 to 15 by the highest severity found
+(11 informational, 12 low, 13 medium, 14 high, 15 critical) come before 0 and 4."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError("the command line cannot be understood", why=message, hint=f"{self.prog} --help")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the `davylamp` command."""
+    parser = _Parser(
+        prog="davylamp",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"davylamp {davylamp.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    _scan(commands)
+    _show(commands)
+    _catalog(commands)
+    _case_views(commands)
+    _intel(commands)
+    return parser
+
+
+def _scan(commands: argparse._SubParsersAction[_Parser]) -> None:
+    scan = commands.add_parser(
+        "scan",
+        help="read evidence and tell what it says",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    scan.add_argument("paths", nargs="*", metavar="PATH", help="file, folder, glob, or - for standard input")
+    scan.add_argument("--assets", metavar="FILE", help="assets file (default: davylamp.toml in a scanned folder)")
+    scan.add_argument("--prices", metavar="FILE", help="CSV of your own prices, laid over the bundled ones")
+    _case_option(scan, "keep the evidence store here; can be scanned into again")
+    scan.add_argument("--format", choices=SCAN_FORMATS, default="text", help="report format (default: text)")
+    scan.add_argument("--output", metavar="FILE", help="write the report here instead of standard output")
+    scan.add_argument("--since", metavar="T", help="only events from this instant on (ISO, or a duration such as 24h)")
+    scan.add_argument("--until", metavar="T", help="only events before this instant")
+    scan.add_argument("--memory", metavar="SIZE", default="1GB", help="memory to stay under (default: 1GB)")
+    scan.add_argument("--exit-code", action="store_true", help="answer with 11 to 15 by the highest severity found")
+
+
+def _show(commands: argparse._SubParsersAction[_Parser]) -> None:
+    show = commands.add_parser("show", help="one incident in full, with the lines that say so")
+    show.add_argument("incident", metavar="INCIDENT", help="its uid, or the beginning of it")
+    _case_option(show)
+
+
+def _catalog(commands: argparse._SubParsersAction[_Parser]) -> None:
+    explain = commands.add_parser("explain", help="a unit's own page: what it sees, how it decides, what it misses")
+    explain.add_argument("unit", metavar="UNIT")
+    units = commands.add_parser("units", help="list sources and detections")
+    units.add_argument("kind", nargs="?", metavar="KIND", help="sources or detections")
+
+
+def _case_views(commands: argparse._SubParsersAction[_Parser]) -> None:
+    coverage = commands.add_parser("coverage", help="what was read, what was not, and what that means")
+    _case_option(coverage)
+    assets = commands.add_parser("assets", help="which identities were joined to one machine, and why")
+    _case_option(assets)
+    events = commands.add_parser("events", help="the normalised rows of one event class, with their origin")
+    events.add_argument("event_class", metavar="CLASS")
+    _case_option(events)
+    events.add_argument("--format", choices=EVENT_FORMATS, default="jsonl", help="default: jsonl")
+    events.add_argument("--output", metavar="FILE", help="write here instead of standard output")
+
+
+def _intel(commands: argparse._SubParsersAction[_Parser]) -> None:
+    intel = commands.add_parser("intel", help="indicators of mining pools: check, list, import, lint")
+    actions = intel.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    check = actions.add_parser("check", help="what the set says of a name or address; nothing is resolved")
+    check.add_argument("indicator", metavar="NAME|IP[:PORT]")
+    actions.add_parser("list", help="every live entry with its provenance")
+    add = actions.add_parser("import", help="add a hosts file, list, AdBlock list, RPZ zone, STIX bundle or MISP list")
+    add.add_argument("file", metavar="FILE")
+    add.add_argument("--class", dest="indicator_class", default="pool_endpoint", metavar="CLASS", help="default: pool_endpoint")
+    check_list = actions.add_parser("lint", help="refuse broken or dangerous entries")
+    check_list.add_argument("file", nargs="?", metavar="FILE", help="a list (default: the bundled and imported sets)")
+
+
+def _case_option(parser: argparse.ArgumentParser, text: str = "a case (default: the last scan)") -> None:
+    parser.add_argument("--case", metavar="DIR", help=text)
