@@ -64,7 +64,9 @@ class AwsCloudtrail(SqlSource):
             return _SURE
         # A first record longer than the sample, or a damaged one, shows only its text.
         text = sample.text
-        shows = '"eventName"' in text and '"userIdentity"' in text and re.search(r'"eventSource"\s*:\s*"[^":]+\.com"', text)
+        shows = (
+            '"eventName"' in text and '"userIdentity"' in text and re.search(r'"eventSource"\s*:\s*"[^":]+\.com"', text)
+        )
         return _LIKELY if not records and shows else 0.0
 
     def plan(self, sample: Sample, modified_year: int) -> SqlPlan:

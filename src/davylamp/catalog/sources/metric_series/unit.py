@@ -1,0 +1,147 @@
+"""The source for series of CPU use."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+from davylamp.catalog.sources.metric_series.header import Table, ValueColumn, read_table, says_cpu
+from davylamp.kit.metadata import SourceMeta
+from davylamp.kit.sample import Sample
+from davylamp.kit.source import SqlPlan, SqlSource
+
+_JSON_LABEL = re.compile(r'"Label"\s*:\s*"((?:[^"\\]|\\.){0,500})"')
+_JSON_ID = re.compile(r'"Id"\s*:\s*"([a-z][A-Za-z0-9_]{0,254})"')
+_SURE, _LIKELY, _ASSUMED = 0.95, 0.8, 0.5
+_LABELS_TOLD_COUNT = 5
+
+
+class MetricSeries(SqlSource):
+    """Reads series of CPU use in percent, from CSV files and from CloudWatch's answers.
+
+    What it reads.
+    CSV (also with semicolons or tabs) whose first column is a time and whose header names the others: `timestamp,value`
+    as the Numenta benchmark and many exporters write it, `Timestamp,Average`, `time,cpu`, one column for each machine,
+    and the CloudWatch console's download with its label lines. Times are ISO 8601, `YYYY-MM-DD HH:MM:SS` (taken as
+    UTC), or seconds or fractions of them since 1970. JSON as `aws cloudwatch get-metric-data` and
+    `get-metric-statistics` answer.
+
+    What it gives.
+    `resource_usage`: one row a sample, `used_ratio` being the percentage over 100. `series` is the label where it says
+    more than the metric's name, else null: then the file's name tells the series. `instance_uid` is taken from labels.
+
+    What it leaves out.
+    Columns and JSON series whose label names something else than CPU use (credits, idle time, bytes): a note tells
+    which. A column that is only called `value` or `average` is taken for CPU percent, and a note says that this is
+    assumed; where more than one sample in 1,000 exceeds 105 it cannot be, and every sample is a reject. 105 is above
+    what real exports reach (a few samples slightly above 100), and one in 1,000 lets a fortnight at five minutes keep
+    its series in spite of four damaged samples. Another metric that stays within 0 to 105 (a temperature, a share of
+    memory) cannot be told from CPU by its numbers. A table without a header line is not read.
+
+    References.
+    https://docs.aws.amazon.com/cli/latest/reference/cloudwatch/get-metric-data.html
+    https://docs.aws.amazon.com/cli/latest/reference/cloudwatch/get-metric-statistics.html
+    https://github.com/numenta/NAB
+    """
+
+    meta: ClassVar[SourceMeta] = SourceMeta(
+        uid="metric_series",
+        title="CPU metric series",
+        formats=("CSV: time and percent", "get-metric-data JSON", "get-metric-statistics JSON"),
+        event_classes=("resource_usage",),
+        references=("https://docs.aws.amazon.com/cli/latest/reference/cloudwatch/get-metric-data.html",),
+    )
+
+    def recognize(self, sample: Sample) -> float:
+        """Sure where a label says CPU, half sure where a column is only called value."""
+        if sample.starts_json:
+            return _SURE if _json_is_cpu(sample.text) else 0.0
+        table = read_table(sample.lines)
+        if table is None:
+            return 0.0
+        return _LIKELY if table.values[0].says_cpu else _ASSUMED
+
+    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+        """The plan: samples are staged as text, so that each series can be judged before its samples are."""
+        selects = {"resource_usage": _sql("resource_usage")}
+        table = None if sample.starts_json else read_table(sample.lines)
+        if table is None:
+            return SqlPlan("json_records", selects, staged=_sql("staged_json"), notes=_json_notes(sample.text))
+        return SqlPlan("lines", selects, staged=_staged_table(table), notes=_table_notes(table))
+
+
+def _json_is_cpu(text: str) -> bool:
+    if '"MetricDataResults"' in text:
+        return any(says_cpu(name) for name in (*_JSON_LABEL.findall(text), *_JSON_ID.findall(text)))
+    return '"Datapoints"' in text and any(says_cpu(label) for label in _JSON_LABEL.findall(text))
+
+
+def _json_notes(text: str) -> tuple[str, ...]:
+    others = [label for label in dict.fromkeys(_JSON_LABEL.findall(text)) if not says_cpu(label)]
+    return _left_out_note(others, "series whose label and id do not say CPU are left out")
+
+
+def _table_notes(table: Table) -> tuple[str, ...]:
+    assumed = (
+        ()
+        if table.values[0].says_cpu
+        else (f"column `{table.values[0].label}` is taken for CPU percent: its header does not say what it holds",)
+    )
+    return assumed + _left_out_note(table.left_out, "columns that do not say CPU are left out")
+
+
+def _left_out_note(labels: list[str] | tuple[str, ...], rule: str) -> tuple[str, ...]:
+    if not labels:
+        return ()
+    told = ", ".join(labels[:_LABELS_TOLD_COUNT])
+    more = f" and {len(labels) - _LABELS_TOLD_COUNT} more" if len(labels) > _LABELS_TOLD_COUNT else ""
+    return (f"{rule}: {told}{more}",)
+
+
+def _staged_table(table: Table) -> str:
+    """One sample a row, as text, from the lines of a table."""
+    cells = [_sample(value, table) for value in table.values]
+    headers = ", ".join(_quoted(line) for line in table.header_lines)
+    # In a table of several machines an empty cell is no sample; in a series of one it is a hole that must show.
+    kept = "sample.value_text <> '' OR shape_fault IS NOT NULL" if len(cells) > 1 else "true"
+    unit = f"trim(cells[{table.unit_place}], ' \"')" if table.unit_place else "NULL::VARCHAR"
+    return f"""
+WITH split AS (
+  SELECT string_split(text, {_quoted(table.delimiter)}) AS cells, line, byte_offset
+  FROM records
+  WHERE text <> '' AND text NOT IN ({headers})
+),
+samples AS (
+  SELECT
+    trim(cells[1], ' "') AS time_text,
+    {unit} AS unit,
+    CASE WHEN len(cells) <> {table.cell_count}
+      THEN 'expected {table.cell_count} columns, found ' || len(cells) END AS shape_fault,
+    unnest([{", ".join(cells)}]) AS sample,
+    line, byte_offset
+  FROM split
+)
+SELECT time_text, sample.value_text AS value_text, unit, sample.series AS series, sample.instance_uid AS instance_uid,
+  shape_fault, line, byte_offset
+FROM samples
+WHERE {kept}
+"""
+
+
+def _sample(value: ValueColumn, table: Table) -> str:
+    text = f"trim(cells[{value.place}], ' \"')"
+    if table.delimiter == ";":
+        text = f"replace({text}, ',', '.')"
+    series, instance = (_quoted(name) if name else "NULL::VARCHAR" for name in (value.series, value.instance_uid))
+    return f"struct_pack(value_text := {text}, series := {series}, instance_uid := {instance})"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@cache
+def _sql(name: str) -> str:
+    return (Path(__file__).parent / f"{name}.sql").read_text(encoding="utf-8")
