@@ -1,0 +1,1 @@
+"""The CPU floor of a machine rose and its idle valleys are gone."""
