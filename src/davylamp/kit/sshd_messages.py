@@ -1,0 +1,223 @@
+"""The grammar of sshd's messages as SQL text, for every source that carries them.
+
+sshd writes what a stranger typed (the user name, a certificate's key id) into the middle of its
+messages. So nothing here searches a message from the left: the end of a message is written by sshd
+itself, has a bounded number of words, and is matched against the end of the text; the user name is
+whatever is left between a fixed beginning and that end.
+
+One attempt leaves up to four lines (`Invalid user`, PAM's line, `Failed password`, `Disconnected
+from invalid user`). Each gets a `rank`, the best witness being 1, and `attempts()` keeps only the
+lines of the best rank that a connection (host, pid, source) has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from davylamp.kit.engine import literal
+
+# A repeat stands for lines of one connection, and sshd closes a connection after a few failures
+# (MaxAuthTries, 6 by default), so a larger number is nobody's honest count.
+REPEAT_MAX_COUNT = 100
+# sshd cuts the name it logs at 100 bytes (`%.100s`).
+USER_MAX_BYTES = 100
+
+_REPEATED = r"^message repeated ([0-9]{1,9}) times: \[ ?(.*)\]$"
+# After the port sshd may name a key in at most two words; a forged end inside the user name is
+# followed by the true end, which has at least four, so it cannot be taken for the end.
+_KEY = r"(?:: [^ ]+(?: [^ ]+)?)?"
+_FROM_PORT = rf"( from ([^ ]+) port ([0-9]+)(?: +ssh[0-9]?)?{_KEY}(?: \[preauth\])?)$"
+# Certificates and host-based keys add free text after the port, and that text is a stranger's too.
+_FROM_PORT_FREE = r"( from ([^ ]+) port ([0-9]+) +ssh2: .*)$"
+_SOURCE_LIKE = r" from [^ ]+ port [0-9]+"
+_FROM = r"( from ([^ ]+)(?: port ([0-9]+))?(?: +ssh[0-9]?)?(?: \[preauth\])?)$"
+_CLOSED_TAIL = r"( ([^ ]+) port ([0-9]+)(?:: Too many authentication failures)?(?: \[preauth\])?)$"
+_PAM_TAIL = r"([ ;]rhost=([^ ]*)(?: +user=(.*))?)$"
+_PAM_FAILURE = r"^pam_[a-z0-9_]+\(sshd:auth\): authentication failure;"
+_PAM_MORE = r"^PAM [0-9]{1,4} more authentication failures?;"
+_PAM_ERROR = r"^PAM: Authentication [a-z]+ for "
+_CLOSED = (
+    r"^(?:Connection (?:closed|reset) by|Disconnected from|Disconnecting|Timeout before authentication for)"
+    r" (?:authenticating|invalid) user "
+)
+_MAXIMUM = "maximum authentication attempts exceeded for "
+_CONNECTION = r"^(Connection from [^ ]+ port [0-9]+ on ([^ ]+) port ([0-9]+))"
+_LISTENING = r"^(Server listening on ([^ ]+) port ([0-9]+))"
+_V4 = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$"
+_V6 = r"^[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*$"
+_NO_IDENTITY = r"^(?:0\.0\.0\.0|127\..*|169\.254\..*|::|::1|[fF][eE]80:.*)$"
+
+INVENTORY_KINDS = "('connection', 'listening')"
+_RANKS = {
+    "accepted": 1,
+    "failed": 1,
+    "pam_error": 2,
+    "invalid": 3,
+    "closed": 4,
+    "maximum": 4,
+    "failed_none": 4,
+    "pam": 5,
+    "pam_more": 5,
+    "pam_other": 6,
+}
+_DETAILS = {
+    "pam_error": "PAM refused the attempt",
+    "invalid": "invalid user, no further verdict logged",
+    "closed": "connection ended while authenticating",
+    "maximum": "maximum authentication attempts exceeded",
+    "failed_none": "no credentials offered",
+    "pam": "PAM authentication failure",
+    "pam_more": "PAM authentication failure",
+    "pam_other": "PAM authentication failure",
+}
+_VERDICT_HEAD = "regexp_extract(said, '^((?:Failed|Accepted) ([^ ]+) for )', ['whole', 'method'])"
+
+
+def _fixed_head(text: str) -> str:
+    return f"struct_pack(whole := {literal(text)}, method := '')"
+
+
+def _matched_head(pattern: str) -> str:
+    return f"regexp_extract(said, {literal(f'({pattern})()')}, ['whole', 'method'])"
+
+
+def _tail(pattern: str) -> str:
+    return f"regexp_extract(said, {literal(pattern)}, ['whole', 'source', 'second'])"
+
+
+# First words of a message -> kind, beginning and end of it. A kind whose beginning or end does not
+# match is `reject` for verdicts and nothing at all for the kinds in `_SILENT`.
+_FORMS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
+    ("failed_none", ("Failed none for ",), _VERDICT_HEAD, _tail(_FROM_PORT)),
+    ("failed", ("Failed ",), _VERDICT_HEAD, _tail(_FROM_PORT)),
+    ("accepted", ("Accepted ",), _VERDICT_HEAD, _tail(_FROM_PORT)),
+    ("invalid", ("Invalid user ", "Illegal user "), _fixed_head("Invalid user "), _tail(_FROM)),
+    ("pam", ("pam_unix(sshd:auth): authentication failure;", "authentication failure;"), _fixed_head(""), _tail(_PAM_TAIL)),
+    ("pam_more", ("PAM ",), _matched_head(_PAM_MORE), _tail(_PAM_TAIL)),
+    ("pam_error", ("PAM: Authentication ",), _matched_head(_PAM_ERROR), _tail(_FROM)),
+    ("pam_other", ("pam_",), _matched_head(_PAM_FAILURE), _tail(_PAM_TAIL)),
+    ("connection", ("Connection from ",), _fixed_head(""), _tail(_CONNECTION)),
+    ("listening", ("Server listening on ",), _fixed_head(""), _tail(_LISTENING)),
+    ("closed", ("Connection ", "Disconnect", "Timeout "), _matched_head(_CLOSED), _tail(_CLOSED_TAIL)),
+    ("maximum", (_MAXIMUM,), _fixed_head(_MAXIMUM), _tail(_FROM_PORT)),
+)
+_PAM_KINDS = "('pam', 'pam_more', 'pam_other')"
+
+
+def _kind() -> str:
+    arms = [
+        f"WHEN {' OR '.join(f'starts_with(said, {literal(word)})' for word in words)} THEN {literal(kind)}"
+        for kind, words, _, _ in _FORMS
+    ]
+    return f"CASE {' '.join(arms)} END"
+
+
+def _pick(cases: Mapping[str, str]) -> str:
+    """A CASE over `kind`; the engine evaluates an arm only for its own rows."""
+    arms: dict[str, list[str]] = {}
+    for kind, value in cases.items():
+        arms.setdefault(value, []).append(literal(kind))
+    return "CASE " + " ".join(f"WHEN kind IN ({', '.join(kinds)}) THEN {value}" for value, kinds in arms.items()) + " END"
+
+
+def parsed(relation: str, carried: str, keep: str = "FALSE") -> str:
+    """A SELECT that reads `message` of a relation and gives what sshd said.
+
+    Args:
+        relation: a table or a SELECT in parentheses; `message` is sshd's own text, without header.
+        carried: columns of the relation to keep, comma-separated.
+        keep: condition over the carried columns for rows to keep though they are no verdict.
+
+    Returns:
+        SQL for the carried columns and `kind` (null for what is no verdict), `rank`, `repeat_count`,
+        `source`, `source_port`, `user_name`, `user_known`, `auth_method`, `reject` (verdicts that
+        cannot be read).
+    """
+    repeats = f"""SELECT {carried}, message, CASE WHEN starts_with(message, 'message repeated ')
+            THEN regexp_extract(message, {literal(_REPEATED)}, ['n', 'inner']) END AS repeated
+        FROM {relation} AS headed"""
+    lines = f"""SELECT {carried}, coalesce(TRY_CAST(repeated.n AS BIGINT), 1) AS said_count,
+            CASE WHEN repeated.n <> '' THEN trim(repeated.inner)
+                WHEN starts_with(message, ' ') OR ends_with(message, ' ') THEN trim(message) ELSE message END AS text
+        FROM ({repeats}) AS repeats"""
+    said = f"""SELECT {carried}, said_count,
+            CASE WHEN starts_with(text, 'error: ') THEN ltrim(substr(text, 8)) ELSE text END AS said
+        FROM ({lines}) AS lines"""
+    kinds = f"SELECT {carried}, said_count, said, {_kind()} AS kind FROM ({said}) AS said_lines"
+    heads = f"""SELECT {carried}, said_count, said, kind, {_pick({kind: head for kind, _, head, _ in _FORMS})} AS head,
+            {_pick({kind: tail for kind, _, _, tail in _FORMS})} AS plain_tail
+        FROM ({kinds}) AS kinds WHERE kind IS NOT NULL OR {keep}"""
+    tails = f"""SELECT {carried}, said_count, said, CASE WHEN {_SILENT} THEN NULL ELSE kind END AS kind, head,
+            plain_tail.whole = '' AS is_free,
+            CASE WHEN plain_tail.whole = '' AND kind IN ('failed', 'accepted') THEN {_tail(_FROM_PORT_FREE)}
+                ELSE plain_tail END AS tail
+        FROM ({heads}) AS heads WHERE NOT coalesce({_SILENT}, FALSE) OR {keep}"""
+    users = f"""SELECT {carried}, said_count, said, kind, head, tail, is_free,
+            CASE WHEN tail.whole <> '' THEN substr(said, length(head.whole) + 1,
+                greatest(length(said) - length(head.whole) - length(tail.whole), 0)) END AS user_text
+        FROM ({tails}) AS tails"""
+    return f"SELECT {carried}, {_columns()} FROM ({users}) AS users"
+
+
+# `Accepted key ... found at`, `Connection closed by 10.0.0.1`: same first words, no verdict. PAM
+# without a remote host is a local program's.
+_SILENT = f"""(kind IS NOT NULL AND kind NOT IN ('invalid', 'maximum', 'pam', 'connection', 'listening')
+    AND head.whole = '') OR (kind IN {_PAM_KINDS} AND plain_tail.source = '')
+    OR (kind IN {INVENTORY_KINDS} AND plain_tail.source = '')"""
+
+
+def _columns() -> str:
+    ranks = _pick({kind: str(rank) for kind, rank in _RANKS.items()})
+    unknown = "(starts_with(user_text, 'invalid user ') OR starts_with(user_text, 'illegal user '))"
+    return f"""kind, {ranks} AS rank,
+        least(greatest(CASE WHEN kind = 'pam_more' THEN TRY_CAST(split_part(said, ' ', 2) AS BIGINT) ELSE said_count END,
+            1), {REPEAT_MAX_COUNT}) AS repeat_count,
+        CASE WHEN tail.source IN ('', 'UNKNOWN') THEN NULL
+            WHEN starts_with(tail.source, '::ffff:') THEN substr(tail.source, 8) ELSE tail.source END AS source,
+        CASE WHEN kind NOT IN {_PAM_KINDS} THEN TRY_CAST(tail.second AS INTEGER) END AS source_port,
+        CASE WHEN kind IN {_PAM_KINDS} THEN nullif(tail.second, '') WHEN kind IN {INVENTORY_KINDS} THEN NULL
+            WHEN {unknown} THEN substr(user_text, 14) ELSE user_text END AS user_name,
+        CASE WHEN kind = 'invalid' OR {unknown} OR (kind = 'closed' AND contains(head.whole, ' invalid ')) THEN FALSE
+            WHEN kind IN ('failed', 'accepted', 'failed_none', 'maximum', 'closed') THEN TRUE END AS user_known,
+        CASE WHEN kind IN ('failed', 'accepted', 'failed_none') THEN head.method
+            WHEN kind = 'pam_error' THEN 'keyboard-interactive/pam'
+            WHEN kind IN {_PAM_KINDS} THEN 'password' END AS auth_method,
+        CASE WHEN kind IS NULL OR kind IN {INVENTORY_KINDS} THEN NULL
+            WHEN tail.whole = '' OR length(head.whole) + length(tail.whole) > length(said) + 1
+                THEN 'sshd verdict without a readable source'
+            WHEN length(user_text) > {USER_MAX_BYTES} OR (kind = 'failed' AND is_free)
+                THEN CASE WHEN len(regexp_extract_all(said, {literal(_SOURCE_LIKE)})) > 1
+                    THEN 'sshd verdict that names more than one source' END END AS reject"""
+
+
+def attempts(relation: str) -> str:
+    """A SELECT of `authentication` rows from rows of `parsed()`.
+
+    The relation gives, besides `parsed()`'s columns, `time`, `device_name`, `process_pid`,
+    `time_inferred`, `line`, `byte_offset`. A repeated message becomes that many rows.
+    """
+    details = _pick({kind: literal(detail) for kind, detail in _DETAILS.items()})
+    best = f"""SELECT *, min(rank) OVER (PARTITION BY device_name, process_pid, source) AS best_rank
+        FROM {relation} AS parsed_rows WHERE reject IS NULL AND rank IS NOT NULL"""
+    return f"""SELECT time, CASE WHEN kind = 'accepted' THEN 'success' ELSE 'failure' END AS status,
+        user_name, user_known,
+        CASE WHEN {is_address("source")} THEN lower(source) END AS src_ip,
+        CASE WHEN NOT {is_address("source")} THEN source END AS src_host,
+        source_port AS src_port, auth_method, 'sshd' AS service, {details} AS outcome_detail,
+        device_name, process_pid, time_inferred, line, byte_offset
+        FROM (SELECT *, unnest(range(repeat_count)) AS copy FROM ({best}) AS ranked
+        WHERE rank = best_rank) AS copies"""
+
+
+def inventory(relation: str) -> str:
+    """A SELECT of `device_inventory` rows: own addresses that sshd was reached on, one row each."""
+    return f"""SELECT min(time) AS time, 'sshd_connection' AS ground, device_name, lower(source) AS ip,
+        arg_min(line, time) AS line, arg_min(byte_offset, time) AS byte_offset
+        FROM {relation} AS parsed_rows WHERE kind IN {INVENTORY_KINDS} AND device_name IS NOT NULL
+        AND {is_address("source")} AND NOT regexp_matches(source, {literal(_NO_IDENTITY)})
+        GROUP BY device_name, lower(source)"""
+
+
+def is_address(column: str) -> str:
+    """A SQL condition: the text is an IP address (a host name never is)."""
+    return f"(regexp_matches({column}, {literal(_V4)}) OR regexp_matches({column}, {literal(_V6)}))"
