@@ -73,7 +73,7 @@ def format_usd(amount_usd: float) -> str:
 
 def format_duration(seconds: float) -> str:
     """Writes a duration for people: 45 s, 12 min, 3 h 10 min, 2 d 4 h."""
-    whole = int(round(seconds))
+    whole = round(seconds)
     if whole < 90:
         return f"{whole} s"
     minutes, hours = whole // 60, whole // 3600

@@ -65,7 +65,8 @@ def _rows(reader: Any) -> Iterator[dict[str, Any]]:
 def _write_text(rows: Iterator[dict[str, Any]], file_format: str, out: TextIO) -> int:
     count = 0
     writer: Any = None
-    for count, row in enumerate(rows, start=1):
+    for row in rows:
+        count += 1
         plain = {name: _plain(value) for name, value in row.items()}
         if file_format == "jsonl":
             out.write(json.dumps({name: value for name, value in plain.items() if value is not None}) + "\n")
@@ -73,7 +74,9 @@ def _write_text(rows: Iterator[dict[str, Any]], file_format: str, out: TextIO) -
         if writer is None:
             writer = csv.DictWriter(out, fieldnames=list(plain))
             writer.writeheader()
-        writer.writerow({name: json.dumps(value) if isinstance(value, list) else value for name, value in plain.items()})
+        writer.writerow(
+            {name: json.dumps(value) if isinstance(value, list) else value for name, value in plain.items()}
+        )
     return count
 
 

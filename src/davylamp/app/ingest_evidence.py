@@ -81,4 +81,3 @@ def _enter(case: Case, result: FileResult) -> None:
 def coverage_of(case: Case) -> tuple[FileCoverage, ...]:
     """Coverage rows of everything the case knows of, by path."""
     return tuple(record.coverage for record in case.records())
-

@@ -19,9 +19,7 @@ DECLARATION_NAME = "declared.json"
 _SCOPED = ("network_activity", "dns_activity")
 
 
-def declared_assets(
-    assets_file: Path | None, paths: Sequence[str]
-) -> tuple[tuple[DeclaredAsset, ...], Path | None]:
+def declared_assets(assets_file: Path | None, paths: Sequence[str]) -> tuple[tuple[DeclaredAsset, ...], Path | None]:
     """Declared assets and the folder their globs are relative to: `--assets`, else a folder's own `davylamp.toml`."""
     if assets_file is not None:
         return read_declared(assets_file), assets_file.parent
@@ -68,7 +66,9 @@ def join_assets(
 
 def _scopes(engine: Engine) -> list[tuple[str, str]]:
     union = " UNION ".join(f"SELECT DISTINCT account_uid, vpc_uid FROM {name}_stored" for name in _SCOPED)
-    rows = engine.rows(f"SELECT coalesce(account_uid, '') AS a, coalesce(vpc_uid, '') AS v FROM ({union}) ORDER BY 1, 2")
+    rows = engine.rows(
+        f"SELECT coalesce(account_uid, '') AS a, coalesce(vpc_uid, '') AS v FROM ({union}) ORDER BY 1, 2"
+    )
     return [(str(row["a"]), str(row["v"])) for row in rows]
 
 

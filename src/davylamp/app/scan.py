@@ -85,9 +85,7 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     keep_declaration(case, declared)
     engine = DuckEngine(request.memory_bytes, case.scratch)
     try:
-        bytes_count = ingest_evidence(
-            request.paths, case, engine, registry.sources(), request.memory_bytes, watch
-        )
+        bytes_count = ingest_evidence(request.paths, case, engine, registry.sources(), request.memory_bytes, watch)
         coverage = coverage_of(case)
         judged = _judge(request, case, engine, coverage, declared, book, watch)
         run = Run(
@@ -126,9 +124,7 @@ def _judge(
         for name, count in row.event_classes.items():
             rows_by_class[name] = rows_by_class.get(name, 0) + count
     ends_at = _end_of_evidence(engine, rows_by_class)
-    indicators = Indicators.load(
-        [path for path in (imported_indicators(),) if path.is_file()], at=ends_at.date()
-    )
+    indicators = Indicators.load([path for path in (imported_indicators(),) if path.is_file()], at=ends_at.date())
     engine.register("indicator", indicators.table())
     engine.register("known_resolver", known_resolver_table())
     facts = EvidenceFacts(indicators, book, rows_by_class)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from davylamp.assets.claims import AddressClaim, Machines, gather, text
+from davylamp.assets.claims import BEGINNING, END, AddressClaim, Machines, gather, text
 from davylamp.assets.windows import compatible, holders
 from davylamp.model.asset import Asset, DeclaredAsset
 
@@ -61,7 +61,9 @@ def build_book(
     return AssetBook(assets, {name: _table(name, rows) for name, rows in tables.items()})
 
 
-def _names_of(members: Mapping[str, Sequence[str]], names: Mapping[str, set[str]], machines: Machines) -> dict[str, str]:
+def _names_of(
+    members: Mapping[str, Sequence[str]], names: Mapping[str, set[str]], machines: Machines
+) -> dict[str, str]:
     """Representative -> asset name: declared, else the one host name nobody else uses, else the strongest id."""
     own_names: dict[str, list[str]] = {}
     for name, keys in sorted(names.items()):
@@ -69,9 +71,14 @@ def _names_of(members: Mapping[str, Sequence[str]], names: Mapping[str, set[str]
         if len(roots) == 1 and not _encodes_address(name):
             own_names.setdefault(roots.pop(), []).append(name)
     called: dict[str, str] = {}
-    for representative, keys in members.items():
-        declared = [key.partition(":")[2] for key in keys if key.startswith("declared:")]
-        ids = [key.partition(":")[2] for kind in ("instance", "mac", "interface", "name") for key in keys if key.startswith(kind + ":")]
+    for representative, own_keys in members.items():
+        declared = [key.partition(":")[2] for key in own_keys if key.startswith("declared:")]
+        ids = [
+            key.partition(":")[2]
+            for kind in ("instance", "mac", "interface", "name")
+            for key in own_keys
+            if key.startswith(kind + ":")
+        ]
         candidates = [*declared, *own_names.get(representative, []), *ids]
         called[representative] = candidates[0]
     return called
@@ -107,13 +114,11 @@ def _shared_rows(
         scope = f"{account}/{network}"
         if (scope, ip) not in taken and scope != "/":
             name = f"{network or account}/{ip}"
-            rows.append(_address_row(account, network, ip, datetime(1, 1, 1), datetime(9999, 1, 1), name))
+            rows.append(_address_row(account, network, ip, BEGINNING, END, name))
     return rows
 
 
-def _address_row(
-    account: str, network: str, ip: str, begin: datetime, end: datetime, asset: str
-) -> dict[str, object]:
+def _address_row(account: str, network: str, ip: str, begin: datetime, end: datetime, asset: str) -> dict[str, object]:
     return {"scope": f"{account}/{network}", "ip": ip, "valid_from": begin, "valid_to": end, "asset": asset}
 
 
@@ -168,7 +173,11 @@ def _assets(
         for kind, column in (("instance", "instance_uid"),):
             if uid := text(row, column):
                 facts = stated.setdefault(machines.root(f"{kind}:{uid}"), {"instance_id": uid})
-                for name, source in (("instance_type", "instance_type"), ("region", "region"), ("account", "account_uid")):
+                for name, source in (
+                    ("instance_type", "instance_type"),
+                    ("region", "region"),
+                    ("account", "account_uid"),
+                ):
                     if value := text(row, source):
                         facts.setdefault(name, value)
     assets: dict[str, Asset] = {}

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from davylamp.model.asset import DeclaredAsset
 
-BEGINNING = datetime(1, 1, 1)
-END = datetime(9999, 1, 1)
+# Event tables hold naive UTC, so the bounds of a window are naive too.
+BEGINNING = datetime.min  # noqa: DTZ901
+END = datetime.max.replace(microsecond=0)  # noqa: DTZ901
 # Grounds that say "is" rather than "became": the address was the machine's before the record too,
 # as long as no other machine ever claims it.
 _STATES_WHAT_IS = frozenset({"declared", "sshd_connection", "dhcp_lease", "resolver_log"})
@@ -78,7 +79,9 @@ def strongest_key(row: Mapping[str, object]) -> str:
     return f"name:{text(row, 'device_name')}" if text(row, "device_name") else ""
 
 
-def gather(declared: Iterable[DeclaredAsset], inventory: Iterable[Mapping[str, object]]) -> tuple[Machines, list[AddressClaim], dict[str, set[str]]]:
+def gather(
+    declared: Iterable[DeclaredAsset], inventory: Iterable[Mapping[str, object]]
+) -> tuple[Machines, list[AddressClaim], dict[str, set[str]]]:
     """Machines, address claims, and host name -> machine keys that use it.
 
     Args:

@@ -42,7 +42,7 @@ def read_declared(path: Path) -> tuple[DeclaredAsset, ...]:
 def _declared(path: Path, entry: Mapping[str, object]) -> DeclaredAsset:
     name = entry.get("name")
     if not isinstance(name, str) or not name:
-        raise _wrong(path, "has an asset without a name", "every asset needs name = \"...\"")
+        raise _wrong(path, "has an asset without a name", 'every asset needs name = "..."')
     if unknown := sorted(set(entry) - set(_KEYS)):
         known = ", ".join(_KEYS)
         raise _wrong(path, f"has an unknown key {unknown[0]!r} in asset {name!r}", f"known keys are {known}")

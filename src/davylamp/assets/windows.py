@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from davylamp.assets.claims import BEGINNING, END, AddressClaim
 
@@ -27,7 +28,7 @@ def holders(claims: Sequence[AddressClaim], root: Callable[[str], str]) -> list[
     spans = [(_begin(claim, len(owners) == 1), _end(claim, claims, root), root(claim.machine)) for claim in claims]
     edges = sorted({edge for begin, end, _ in spans for edge in (begin, end)})
     windows: list[Window] = []
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         holding = {owner for first, last, owner in spans if first <= begin and end <= last}
         if len(holding) != 1:
             continue

@@ -145,7 +145,8 @@ def _intel_check(options: argparse.Namespace) -> int:
         f"{options.indicator}: {found.indicator_class}\n"
         f"  entry      {found.value}{port}\n"
         f"  source     {found.source} at {found.reference} ({found.licence})\n"
-        f"  seen       {found.first_seen or 'unknown'} to {found.last_seen or 'unknown'}; expires {found.expires or 'never'}\n"
+        f"  seen       {found.first_seen or 'unknown'} to {found.last_seen or 'unknown'}\n"
+        f"  expires    {found.expires or 'never'}\n"
     )
     return 0
 
@@ -177,7 +178,7 @@ def _intel_lint(options: argparse.Namespace) -> int:
 
     problems = lint_indicators(_path(options.file))
     for problem in problems:
-        sys.stdout.write(f"{problem.value}: {problem.rule}: {problem.reason}\n")
+        sys.stdout.write(f"{problem.value}: {problem.rule}: {problem.text}\n")
     sys.stdout.write(f"{len(problems)} problems\n")
     return 4 if problems else 0
 
@@ -196,7 +197,10 @@ def _output(target: str | None) -> Iterator[TextIO]:
             yield out
     except OSError as error:
         raise CaseError(
-            "the output cannot be written", where=target, why=(error.strerror or str(error)).lower(), hint=f"ls -ld {Path(target).parent}"
+            "the output cannot be written",
+            where=target,
+            why=(error.strerror or str(error)).lower(),
+            hint=f"ls -ld {Path(target).parent}",
         ) from error
 
 

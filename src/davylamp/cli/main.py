@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(str(error), _INTERNAL_ERROR if not isinstance(error, CaseError) else _USAGE)
     except MemoryError:
         return _say("the machine ran out of memory\nnow: davylamp scan --memory 500MB PATH", _INTERNAL_ERROR)
-    except Exception as error:  # the last wall: a defect of ours, told without a traceback
+    except Exception as error:  # noqa: BLE001 - the last wall: a defect of ours, told without a traceback
         return _internal(error)
 
 
@@ -48,10 +48,8 @@ def _internal(error: Exception) -> int:
     if os.environ.get("DAVYLAMP_TRACEBACK"):
         raise error
     what = f"{type(error).__name__}: {error}".splitlines()[0]
-    return _say(
-        f"this is a defect of Davylamp\nwhy: {what}\nnow: DAVYLAMP_TRACEBACK=1 davylamp ... shows where; please report it",
-        _INTERNAL_ERROR,
-    )
+    hint = "DAVYLAMP_TRACEBACK=1 davylamp ... shows where; please report it"
+    return _say(f"this is a defect of Davylamp\nwhy: {what}\nnow: {hint}", _INTERNAL_ERROR)
 
 
 def _say(text: str, code: int) -> int:

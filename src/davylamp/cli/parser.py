@@ -95,7 +95,9 @@ def _intel(commands: argparse._SubParsersAction[_Parser]) -> None:
     actions.add_parser("list", help="every live entry with its provenance")
     add = actions.add_parser("import", help="add a hosts file, list, AdBlock list, RPZ zone, STIX bundle or MISP list")
     add.add_argument("file", metavar="FILE")
-    add.add_argument("--class", dest="indicator_class", default="pool_endpoint", metavar="CLASS", help="default: pool_endpoint")
+    add.add_argument(
+        "--class", dest="indicator_class", default="pool_endpoint", metavar="CLASS", help="default: pool_endpoint"
+    )
     check_list = actions.add_parser("lint", help="refuse broken or dangerous entries")
     check_list.add_argument("file", nargs="?", metavar="FILE", help="a list (default: the bundled and imported sets)")
 

@@ -29,9 +29,7 @@ def correlate(findings: Sequence[Finding], assets: Mapping[str, Asset], assess: 
     Args:
         assess: prices compute usage (the cost room, given by the use case).
     """
-    made = [
-        _incident(members, assess) for members in components(findings, assets) if is_incident(members)
-    ]
+    made = [_incident(members, assess) for members in components(findings, assets) if is_incident(members)]
     return tuple(sorted(made, key=lambda each: (-each.severity, each.first_seen, each.uid)))
 
 

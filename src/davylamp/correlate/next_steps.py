@@ -44,7 +44,8 @@ def _login_steps(findings: Sequence[Finding], hosts: str) -> list[str]:
     return [
         f"Change the password and keys of {users or 'the account that was entered'} on {hosts or 'the host'}; "
         "end its open sessions.",
-        f"Close the way in: allow SSH only from known addresses, switch password login off; block {sources or 'the source'}.",
+        "Close the way in: allow SSH only from known addresses, switch password login off; "
+        f"block {sources or 'the source'}.",
     ]
 
 

@@ -44,7 +44,7 @@ def run_detections(
             found = judge_one(detection, query_of(detection), engine, facts)
         except MemoryError:
             raise
-        except Exception as error:  # a unit's defect must not cost the other units' findings
+        except Exception as error:  # noqa: BLE001 - a unit's defect must not cost the other units' findings
             message = f"{uid}: {type(error).__name__}: {error}".splitlines()[0]
             failures.append(message)
             looks.append(Look(uid, COULD_NOT_LOOK, f"internal error: {message}"))
@@ -67,7 +67,9 @@ def judge_one(detection: Detection, query: str, engine: Engine, facts: Facts) ->
 
 def _merged(first: Finding, second: Finding) -> Finding:
     evidence = tuple(dict.fromkeys((*_hashable(first), *_hashable(second))))
-    by_key = {key: item for finding in (first, second) for key, item in zip(_hashable(finding), finding.evidence, strict=True)}
+    by_key = {
+        key: item for finding in (first, second) for key, item in zip(_hashable(finding), finding.evidence, strict=True)
+    }
     return replace(
         first if first.llr >= second.llr else second,
         first_seen=min(first.first_seen, second.first_seen),

@@ -132,7 +132,9 @@ def _batch(data: bytes, starts: _Positions, ends: _Positions, offset: int, line:
     )
 
 
-def _texts(body: np.ndarray[tuple[int], np.dtype[np.uint8]], bounds: np.ndarray[tuple[int], np.dtype[np.int32]]) -> pa.Array:
+def _texts(
+    body: np.ndarray[tuple[int], np.dtype[np.uint8]], bounds: np.ndarray[tuple[int], np.dtype[np.int32]]
+) -> pa.Array:
     raw = pa.Array.from_buffers(pa.binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(body)])
     try:
         return raw.cast(pa.string())

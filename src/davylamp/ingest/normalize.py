@@ -22,6 +22,7 @@ from davylamp.model.events import EVENT_CLASSES
 # Snappy and version 2 pages: 12 MB instead of 51 MB for 5 million flow rows at the same speed.
 _PARQUET = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION snappy)"
 
+
 @dataclass
 class Part:
     """Rows of one event class, written but not yet placed."""
@@ -31,6 +32,7 @@ class Part:
     rows_count: int
     first_day: str
 
+
 @dataclass
 class Normalized:
     """What one file gave."""
@@ -39,6 +41,7 @@ class Normalized:
     rejects: RejectBox = field(default_factory=RejectBox)
     notes: tuple[str, ...] = ()
     partial_reason: str = ""
+
 
 class _Stopped:
     """Keeps an error that rose inside a generator the engine was pulling from."""
@@ -53,9 +56,8 @@ class _Stopped:
             self.error = error
             raise
 
-def normalize_sql(
-    engine: Engine, plan: SqlPlan, path: str, head: bytes, stream: BinaryIO, scratch: Path
-) -> Normalized:
+
+def normalize_sql(engine: Engine, plan: SqlPlan, path: str, head: bytes, stream: BinaryIO, scratch: Path) -> Normalized:
     """Runs a SQL plan over a stream (or, for Parquet, over the file itself)."""
     result = Normalized(notes=plan.notes)
     stopped = _Stopped()
@@ -88,6 +90,7 @@ def normalize_sql(
         (scratch / "staged.parquet").unlink(missing_ok=True)
     return result
 
+
 def _stage(engine: Engine, plan: SqlPlan, result: Normalized, scratch: Path) -> None:
     staged = scratch / "staged.parquet"
     engine.execute(f"COPY ({plan.staged}) TO {literal(str(staged))} {_PARQUET}")
@@ -95,6 +98,7 @@ def _stage(engine: Engine, plan: SqlPlan, result: Normalized, scratch: Path) -> 
     names = engine.columns("SELECT * FROM staged")
     if "reject" in names:
         _collect_rejects(engine, "staged", names, result.rejects)
+
 
 def _write_class(
     engine: Engine, event_class: EventClass, select: str, path: str, scratch: Path, result: Normalized
@@ -106,6 +110,7 @@ def _write_class(
         f"TO {literal(str(written))} {_PARQUET}"
     )
     _finish(engine, event_class, written, result)
+
 
 def _projection(event_class: EventClass, given: Mapping[str, str], path: str) -> str:
     known = {column.name for column in event_class.stored} | {"reject"}
@@ -127,6 +132,7 @@ def _projection(event_class: EventClass, given: Mapping[str, str], path: str) ->
     columns.append("CAST(reject AS VARCHAR) AS reject" if "reject" in given else "CAST(NULL AS VARCHAR) AS reject")
     return ", ".join(columns)
 
+
 def _finish(engine: Engine, event_class: EventClass, written: Path, result: Normalized) -> None:
     relation = f"read_parquet({literal(str(written))})"
     row = engine.rows(
@@ -142,6 +148,7 @@ def _finish(engine: Engine, event_class: EventClass, written: Path, result: Norm
     day = str(first_at)[:10] if first_at is not None else "unknown"
     result.parts.append(Part(event_class.name, written, int(str(row["kept"])), day))
 
+
 def _collect_rejects(engine: Engine, relation: str, names: Mapping[str, str], box: RejectBox) -> None:
     line = "line" if "line" in names else "NULL"
     offset = "byte_offset" if "byte_offset" in names else "NULL"
@@ -154,8 +161,10 @@ def _collect_rejects(engine: Engine, relation: str, names: Mapping[str, str], bo
         box.add(Reject(_number(row["byte_offset"]), _number(row["line"]), str(row["reject"])))
     box.count += int(str(total)) - len(shown)
 
+
 def _number(value: object) -> int | None:
     return value if isinstance(value, int) else None
+
 
 def normalize_rows(engine: Engine, source: RowSource, file: EvidenceFile, scratch: Path) -> Normalized:
     """Runs a source that yields Arrow batches itself."""
@@ -174,6 +183,7 @@ def normalize_rows(engine: Engine, source: RowSource, file: EvidenceFile, scratc
         _finish(engine, EVENT_CLASSES[name], scratch / f"{name}.parquet", result)
     result.partial_reason = file.partial_reason
     return result
+
 
 def _append(writers: dict[str, Any], batch: Batch, path: str, scratch: Path) -> None:
     import pyarrow.parquet as pq
@@ -196,6 +206,7 @@ def _append(writers: dict[str, Any], batch: Batch, path: str, scratch: Path) -> 
         raise UnitError("a source gives unknown columns", where=event_class.name, why=", ".join(sorted(unknown)))
     writers[batch.event_class].write_batch(pa.record_batch(columns, schema=schema))
 
+
 _ARROW: dict[str, pa.DataType] = {
     "TIMESTAMP": pa.timestamp("us"),
     "VARCHAR": pa.string(),
@@ -209,13 +220,13 @@ _ARROW: dict[str, pa.DataType] = {
     "INTEGER[]": pa.list_(pa.int32()),
 }
 
+
 def arrow_schema(event_class: EventClass) -> pa.Schema:
     """The Arrow schema of a class as it is stored, with the reject column."""
     fields = [(column.name, _ARROW[column.type]) for column in event_class.stored]
     return pa.schema([*fields, ("reject", pa.string())])
 
+
 def as_binary(stream: io.RawIOBase) -> BinaryIO:
     """A buffered reader over a raw stream."""
     return io.BufferedReader(stream, buffer_size=1 << 20)
-
-__all__ = ["Normalized", "Part", "SourceError", "arrow_schema", "as_binary", "normalize_rows", "normalize_sql"]

@@ -47,9 +47,7 @@ def digest_of(path: str, first_bytes: int | None = None) -> str:
     return digest.hexdigest()
 
 
-def read_file(
-    found: Found, sources: Sequence[Source], engine: Engine, scratch: Path, memory_bytes: int
-) -> FileResult:
+def read_file(found: Found, sources: Sequence[Source], engine: Engine, scratch: Path, memory_bytes: int) -> FileResult:
     """Reads one path; whatever is wrong with the file ends in its coverage row."""
     if found.refusal:
         return FileResult(FileCoverage(found.path, None, UNREADABLE, found.refusal))
@@ -59,7 +57,7 @@ def read_file(
                 raw: BinaryIO = sys.stdin.buffer
                 modified_at = datetime.now(UTC)
             else:
-                raw = stack.enter_context(Path(found.path).open("rb", buffering=0))  # type: ignore[arg-type]
+                raw = stack.enter_context(Path(found.path).open("rb", buffering=0))
                 modified_at = datetime.fromtimestamp(os.fstat(raw.fileno()).st_mtime, UTC)
             return _read(found.path, raw, modified_at.year, sources, engine, scratch, memory_bytes)
     except OSError as error:
@@ -89,16 +87,16 @@ def _read(
         coverage = FileCoverage(path, None, UNRECOGNIZED, "no source recognises its content")
         return FileResult(coverage, data.finish_digest(), data.raw_bytes)
     try:
-        normalized = _normalize(source, sample, stream_with(head, stream), data, modified_year, engine, scratch, memory_bytes)
+        normalized = _normalize(
+            source, sample, stream_with(head, stream), data, modified_year, engine, scratch, memory_bytes
+        )
     except (CaseError, OSError):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a defect of one reader costs one file, and says so
         reason = error.what if isinstance(error, DavylampError) else f"{type(error).__name__}: {error}".splitlines()[0]
         coverage = FileCoverage(path, source.meta.uid, UNREADABLE, f"the {source.meta.uid} reader failed: {reason}")
         return FileResult(coverage, data.finish_digest(), data.raw_bytes)
-    return FileResult(
-        _coverage(path, source, normalized, data), data.finish_digest(), data.raw_bytes, normalized
-    )
+    return FileResult(_coverage(path, source, normalized, data), data.finish_digest(), data.raw_bytes, normalized)
 
 
 def _head(stream: BinaryIO) -> bytes:

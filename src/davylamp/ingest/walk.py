@@ -50,11 +50,15 @@ def _expand(name: str, leave_out: Path | None) -> Iterator[Found]:
     if exists:
         yield from _one(Path(name), leave_out)
         return
-    matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
+    matches = _matches(name) if glob.has_magic(name) else []
     if not matches:
         yield Found(name, "no such file or folder")
     for match in matches:
         yield from _one(Path(match), leave_out)
+
+
+def _matches(pattern: str) -> list[str]:
+    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - the pattern may be absolute
 
 
 def _one(path: Path, leave_out: Path | None) -> Iterator[Found]:

@@ -18,8 +18,12 @@ MARK_WIDTH_PERCENT = 4.0
 STEMS_SHOWN_COUNT = 400
 POINTS_SHOWN_COUNT = 700
 REST_LANE = "others"
-_STEPS_S = (1, 5, 15, 60, 120, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400, 30 * 86400,
-            90 * 86400, 365 * 86400)  # fmt: skip
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
+_STEPS_S = (
+    *(1, 5, 15, _MINUTE_S, 2 * _MINUTE_S, 5 * _MINUTE_S, 15 * _MINUTE_S, 30 * _MINUTE_S),
+    *(_HOUR_S, 3 * _HOUR_S, 6 * _HOUR_S, 12 * _HOUR_S),
+    *(_DAY_S, 2 * _DAY_S, 7 * _DAY_S, 30 * _DAY_S, 90 * _DAY_S, 365 * _DAY_S),
+)
 _TICKS_COUNT = 6
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -157,7 +156,7 @@ class Case:
         draft = path.with_name(path.name + ".draft")
         with self._writing():
             draft.write_text(text, encoding="utf-8")
-            os.replace(draft, path)
+            draft.replace(path)
 
     def _writing(self) -> _Writing:
         return _Writing(self.root)

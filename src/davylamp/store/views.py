@@ -16,10 +16,12 @@ from davylamp.model.events import EVENT_CLASSES
 
 SCOPE = "coalesce({0}.account_uid, '') || '/' || coalesce({0}.vpc_uid, '')"
 _NO_SCOPE = "'/'"
-_PRIVATE = (
-    "(regexp_matches({0}, '^(10\\.|192\\.168\\.|172\\.(1[6-9]|2[0-9]|3[01])\\.|100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\\.|127\\.|169\\.254\\.)') "
-    "OR regexp_matches(lower({0}), '^(f[cd][0-9a-f]{{2}}:|fe80:|::1$)'))"
+_PRIVATE_V4 = (
+    "^(10[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])[.]"
+    "|127[.]|169[.]254[.])"
 )
+_PRIVATE_V6 = "^(f[cd][0-9a-f][0-9a-f]:|fe80:|::1$)"
+_PRIVATE = f"(regexp_matches(t.src_ip, '{_PRIVATE_V4}') OR regexp_matches(lower(t.src_ip), '{_PRIVATE_V6}'))"
 
 # How a row of each class names its own machine, strongest first. {p} path, {i} instance, {n} name, {a} address.
 _ASSET: Mapping[str, str] = {
@@ -30,8 +32,9 @@ _ASSET: Mapping[str, str] = {
         "coalesce(i.asset, f.asset, a.asset, p.asset, n.asset, t.instance_uid, t.src_ip, t.device_name, 'unknown host')"
     ),
     "network_activity": (
-        "coalesce(a.asset, CASE WHEN t.direction = 'egress' OR (t.direction IS NULL AND {private_src}) "
-        "THEN coalesce(i.asset, f.asset, p.asset, t.instance_uid) END, t.src_ip, n.asset, t.device_name, 'unknown host')"
+        "coalesce(a.asset, CASE WHEN t.direction = 'egress' OR (t.direction IS NULL AND {private}) "
+        "THEN coalesce(i.asset, f.asset, p.asset, t.instance_uid) END, "
+        "t.src_ip, n.asset, t.device_name, 'unknown host')"
     ),
     "api_activity": "coalesce(t.account_uid, 'unknown account')",
     "resource_usage": (
@@ -68,9 +71,7 @@ def create_views(
         engine.execute(f"CREATE OR REPLACE VIEW {name} AS {_with_asset(event_class, bool(files))}")
 
 
-def _stored(
-    event_class: EventClass, files: Sequence[str], since: datetime | None, until: datetime | None
-) -> str:
+def _stored(event_class: EventClass, files: Sequence[str], since: datetime | None, until: datetime | None) -> str:
     if not files:
         columns = ", ".join(f'CAST(NULL AS {column.type}) AS "{column.name}"' for column in event_class.stored)
         return f"SELECT {columns} WHERE false"
@@ -94,7 +95,7 @@ def _with_asset(event_class: EventClass, filled: bool) -> str:
     if not filled:
         extra = ", CAST(NULL AS VARCHAR) AS peer_asset" if name == "network_activity" else ""
         return f"SELECT *, CAST(NULL AS VARCHAR) AS asset{extra} FROM {name}_stored"
-    expression = _ASSET[name].format(private_src=_PRIVATE.format("t.src_ip"))
+    expression = _ASSET[name].format(private=_PRIVATE)
     joins = _joins(name, columns)
     for alias in "pifnas":
         if f" {alias} ON" not in joins:

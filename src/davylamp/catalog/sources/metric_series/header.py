@@ -8,7 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _TIME_NAMES = frozenset(
-    "timestamp time date datetime date_time date/time ts utc epoch period start_time timestamp(utc) time(utc)".split()
+    [
+        "timestamp",
+        "time",
+        "date",
+        "datetime",
+        "date_time",
+        "date/time",
+        "ts",
+        "utc",
+        "epoch",
+        "period",
+        "start_time",
+        "timestamp(utc)",
+        "time(utc)",
+    ]
 )
 # In the order of preference: what a sample was on average says more than its extreme.
 _BARE_NAMES = ("value", "average", "avg", "mean", "usage", "utilization", "percent", "p50", "maximum", "max")

@@ -1,0 +1,73 @@
+# Davylamp: one command each. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.DEFAULT_GOAL := help
+.PHONY: help setup scan example check test docs new bench requirements lint types layers system spark clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.runtime ## virtual environment in .venv with the davylamp command
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 15) else "davylamp needs Python 3.11 to 3.14: make PYTHON=python3.11 setup")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
+	@echo "setting up .venv (once)"
+	@$(PIP) install --require-hashes -r requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.spark: requirements/spark.txt $(VENV)/.dev
+	@$(PIP) install --require-hashes -r requirements/spark.txt
+	@touch $@
+
+scan: setup ## scan the sample evidence: the story here, the page in davylamp-report.html
+	@$(BIN)/davylamp scan examples/story --format html --output davylamp-report.html || test $$? -eq 4
+	@$(BIN)/davylamp scan examples/story || test $$? -eq 4
+	@echo; echo "The same as a page: davylamp-report.html"
+
+example: $(VENV)/.dev ## make the sample evidence anew from our own emulation on loopback
+	@$(BIN)/python -m examples.make
+
+check: $(VENV)/.dev lint types layers ## the fast tests
+	@$(BIN)/python -m pytest -m "not slow" -n 2
+
+test: system $(VENV)/.spark lint types layers ## everything that CI runs
+	@$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy --no-error-summary
+
+layers: $(VENV)/.dev
+	@$(BIN)/lint-imports --no-cache > /tmp/davylamp-layers.$$$$ 2>&1 || { cat /tmp/davylamp-layers.$$$$; rm -f /tmp/davylamp-layers.$$$$; exit 1; }; rm -f /tmp/davylamp-layers.$$$$
+
+system: ## Debian packages that the tests use (browser, SSH server, Java)
+	@tools/system_packages.sh
+
+docs: $(VENV)/.dev ## write docs/reference anew from the units' docstrings
+	@$(BIN)/python -m tools.reference
+
+new: $(VENV)/.dev ## scaffold a unit with failing cases: make new KIND=detection NAME=my_unit
+	@$(BIN)/python -m tools.new_unit "$(KIND)" "$(NAME)"
+
+bench: $(VENV)/.dev ## measure against named baselines; results in bench/results
+	@$(BIN)/python -m bench
+
+requirements: $(VENV)/.dev ## pin the requirement files anew, with hashes and without addresses
+	@tools/pin_requirements.sh
+
+clean: ## remove what the commands above made
+	@rm -rf $(VENV) davylamp-report.html .mypy_cache .ruff_cache .pytest_cache .hypothesis
