@@ -86,10 +86,12 @@ def _index(units: tuple[UnitPage, ...]) -> str:
 
 
 def _events() -> Iterator[str]:
-    yield "# Event classes\n\nEvery row also carries `path` and `line`, `frame` or `byte_offset`, and in the views `asset`.\n"
+    yield "# Event classes\n\n"
+    yield "Every row also carries `path` and `line`, `frame` or `byte_offset`, and in the views `asset`.\n"
     for event_class in EVENT_CLASSES.values():
         ocsf = f"OCSF {event_class.ocsf_uid}" if event_class.ocsf_uid else "extension of ours"
-        yield f"\n## {event_class.name}\n\n{event_class.meaning} ({ocsf})\n\n| column | type | unit | meaning |\n|---|---|---|---|\n"
+        yield f"\n## {event_class.name}\n\n{event_class.meaning} ({ocsf})\n\n"
+        yield "| column | type | unit | meaning |\n|---|---|---|---|\n"
         for column in event_class.columns:
             unit = column.unit.replace("|", "\\|")
             yield f"| `{column.name}` | {column.type} | {unit} | {column.meaning} |\n"
