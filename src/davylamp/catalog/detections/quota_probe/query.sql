@@ -1,0 +1,102 @@
+WITH calls AS (
+  SELECT
+    time, actor, access_key, src_ip, user_agent, service, operation, region, error_code, error_message,
+    request, response, event_uid, path, line, frame, byte_offset,
+    coalesce(
+      nullif(account_uid, ''), nullif(regexp_extract(actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
+    ) AS account,
+    CASE WHEN actor LIKE '%:assumed-role/%' THEN regexp_extract(actor, '^(.*:assumed-role/[^/]+)', 1)
+      ELSE coalesce(nullif(actor, ''), nullif(access_key, ''), 'unknown') END AS principal
+  FROM api_activity
+  WHERE (coalesce(src_ip, '') NOT LIKE '%.amazonaws.com')
+    AND (
+      (
+        service LIKE 'servicequotas.%'
+        AND operation IN (
+          'GetServiceQuota', 'GetAWSDefaultServiceQuota', 'ListServiceQuotas', 'ListAWSDefaultServiceQuotas',
+          'RequestServiceQuotaIncrease'
+        )
+        AND regexp_matches(
+          lower(coalesce(request, '')),
+          '"(ec2|fargate|ecs|sagemaker|batch|lambda|eks|lightsail|glue|codebuild|elasticmapreduce|autoscaling)"|"l-1216c47a"'
+        )
+      )
+      OR (
+        service LIKE 'ec2.%'
+        AND operation IN ('DescribeAccountAttributes', 'DescribeInstanceTypes', 'DescribeInstanceTypeOfferings',
+          'DescribeSpotPriceHistory')
+      )
+    )
+),
+kinds AS (
+  SELECT
+    *,
+    CAST(floor(epoch(time) / 86400) AS BIGINT) AS day,
+    CASE
+      WHEN operation = 'RequestServiceQuotaIncrease' THEN 'increase'
+      WHEN service LIKE 'servicequotas.%' THEN 'quota'
+      ELSE 'capacity'
+    END AS kind,
+    coalesce(regexp_extract(request, '"quotaCode"[ ]*:[ ]*"([^"]+)"', 1), '') AS quota_code
+  FROM calls
+),
+days AS (
+  SELECT
+    account, principal, day,
+    count(*) AS day_calls_count,
+    count(DISTINCT region) AS day_regions_count,
+    count(DISTINCT CASE WHEN kind <> 'capacity' THEN concat(region, quota_code) END) AS day_quotas_count,
+    sum(CASE WHEN kind = 'increase' THEN 1 ELSE 0 END) AS day_increases_count
+  FROM kinds
+  GROUP BY account, principal, day
+),
+seen AS (
+  SELECT
+    *,
+    count(*) OVER (
+      PARTITION BY account, principal ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS earlier_days_count
+  FROM days
+),
+probing AS (
+  SELECT * FROM seen
+  WHERE earlier_days_count < $steady_days_count
+    AND (day_regions_count >= $regions_count OR day_quotas_count >= $quotas_count OR day_increases_count > 0)
+),
+ranked AS (
+  SELECT
+    kinds.*, probing.day_calls_count, probing.day_regions_count, probing.earlier_days_count,
+    row_number() OVER (
+      PARTITION BY kinds.account, kinds.principal, kinds.region, kinds.kind, kinds.quota_code
+      ORDER BY kinds.time, kinds.path, kinds.line, kinds.byte_offset
+    ) AS place_position
+  FROM kinds
+  JOIN probing
+    ON kinds.account = probing.account AND kinds.principal = probing.principal AND kinds.day = probing.day
+),
+firsts AS (
+  SELECT
+    *,
+    row_number() OVER (PARTITION BY account, principal ORDER BY time, path, line, byte_offset) AS position
+  FROM ranked
+  WHERE place_position <= 2
+),
+breadth AS (
+  SELECT
+    coalesce(
+      nullif(api_activity.account_uid, ''),
+      nullif(regexp_extract(api_activity.actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
+    ) AS account,
+    CASE WHEN actor LIKE '%:assumed-role/%' THEN regexp_extract(actor, '^(.*:assumed-role/[^/]+)', 1)
+      ELSE coalesce(nullif(actor, ''), nullif(access_key, ''), 'unknown') END AS principal,
+    CAST(floor(epoch(time) / 86400) AS BIGINT) AS day,
+    count(DISTINCT concat(service, operation)) AS operations_count
+  FROM api_activity
+  GROUP BY 1, 2, 3
+)
+SELECT firsts.*, breadth.operations_count
+FROM firsts
+JOIN breadth
+  ON firsts.account = breadth.account AND firsts.principal = breadth.principal AND firsts.day = breadth.day
+WHERE firsts.position <= $rows_count
+ORDER BY firsts.account, firsts.principal, firsts.position

@@ -1,0 +1,139 @@
+"""CloudTrail records as `api_activity` rows in a database of their own, for tests of audit detections."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+
+import duckdb
+
+from davylamp.cost.price_book import PriceBook
+from davylamp.kit.detection import Detection
+from davylamp.kit.registry import query_of
+from davylamp.model.events.api_activity import API_ACTIVITY
+from davylamp.model.finding import Finding
+from davylamp.model.indicator import Indicator
+from davylamp.model.money import Price
+
+AUDIT_UNITS = (
+    "audit_trail_impaired",
+    "compute_launch_burst",
+    "container_task_at_full_size",
+    "identity_persistence",
+    "launch_dry_run",
+    "quota_probe",
+    "serverless_or_build_compute_burst",
+    "termination_protection_on_new_instance",
+    "unused_region_or_family",
+)
+Record = Mapping[str, object]
+
+
+@cache
+def _book() -> PriceBook:
+    return PriceBook.load()
+
+
+class BookFacts:
+    """Facts with the bundled prices and no indicators."""
+
+    def match_domain(self, name: str) -> Indicator | None:
+        """No indicator."""
+        return None
+
+    def match_address(self, ip: str, port: int | None) -> Indicator | None:
+        """No indicator."""
+        return None
+
+    def price(self, instance_type: str, region: str, provider: str = "aws") -> Price:
+        """The bundled price."""
+        return _book().price(instance_type, region, provider)
+
+    def rate_usd(self, item: str) -> float:
+        """The bundled rate."""
+        return _book().rate_usd(item)
+
+    def has_rows(self, event_class: str) -> bool:
+        """Audit evidence is all there is."""
+        return event_class == "api_activity"
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _row(record: Record, line: int) -> tuple[object, ...]:
+    identity = record.get("userIdentity")
+    who: Mapping[str, object] = identity if isinstance(identity, dict) else {}
+    moment = datetime.fromisoformat(str(record["eventTime"]).split(".")[0].replace("Z", "+00:00"))
+    utc = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    cells = {
+        "time": utc,
+        "actor": who.get("arn") or who.get("invokedBy") or who.get("userName"),
+        "actor_type": who.get("type"),
+        "access_key": who.get("accessKeyId"),
+        "src_ip": record.get("sourceIPAddress"),
+        "user_agent": _text(record.get("userAgent")),
+        "service": record.get("eventSource"),
+        "operation": record.get("eventName"),
+        "region": record.get("awsRegion"),
+        "account_uid": record.get("recipientAccountId") or who.get("accountId"),
+        "error_code": record.get("errorCode"),
+        "error_message": record.get("errorMessage"),
+        "resources": [],
+        "request": _json(record.get("requestParameters")),
+        "response": _json(record.get("responseElements")),
+        "event_uid": record.get("eventID"),
+        "read_only": None,
+        "path": "trail.json",
+        "line": line,
+        "frame": None,
+        "byte_offset": None,
+    }
+    return tuple(cells[column.name] for column in API_ACTIVITY.stored)
+
+
+def _named(query: str, params: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in params.items() if f"${name}" in query}
+
+
+class Trail:
+    """A database with the records as its only evidence."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._engine = duckdb.connect()
+        columns = ", ".join(f"{column.name} {column.type}" for column in API_ACTIVITY.stored)
+        self._engine.execute(f"CREATE TABLE api_activity ({columns}, asset VARCHAR)")
+        rows = [(*_row(record, line), None) for line, record in enumerate(records, 1)]
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            self._engine.executemany(f"INSERT INTO api_activity VALUES ({marks})", rows)
+
+    def findings(self, unit: Detection) -> list[Finding]:
+        """The findings of one detection."""
+        cursor = self._engine.execute(query := query_of(unit), _named(query, unit.params))
+        names = [item[0] for item in cursor.description or ()]
+        rows: Sequence[dict[str, object]] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return list(unit.judge(rows, BookFacts()))
+
+
+def audit_unit(uid: str) -> Detection:
+    """One audit detection by its id."""
+    module = importlib.import_module(f"davylamp.catalog.detections.{uid}.unit")
+    found = [member for member in vars(module).values() if inspect.isclass(member) and issubclass(member, Detection)]
+    unit = next(member for member in found if member is not Detection)()
+    assert isinstance(unit, Detection)
+    return unit
+
+
+def audit_units() -> tuple[Detection, ...]:
+    """Every detection that reads control-plane calls."""
+    return tuple(audit_unit(uid) for uid in AUDIT_UNITS)
