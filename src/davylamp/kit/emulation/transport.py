@@ -9,7 +9,8 @@ from davylamp.kit.emulation.message import Dialogue, Message
 
 TLS_OVERHEAD_BYTES = {"1.2": 29, "1.3": 22}
 """A record's bytes beside the plain ones: header 5, TLS 1.3 type byte and tag 17, TLS 1.2 GCM nonce and tag 24."""
-_HELLO_RETRY_S = 0.04
+TLS_HEADER_BYTES = 5
+_ANSWER_S = 0.04
 
 
 def encrypted(
@@ -28,7 +29,7 @@ def encrypted(
         Message(
             message.time_s + shift_s,
             message.outbound,
-            _record(rng, _padded(len(message.payload), pad_to_bytes) + TLS_OVERHEAD_BYTES[version] - 5),
+            _record(rng, _padded(len(message.payload), pad_to_bytes) + TLS_OVERHEAD_BYTES[version] - TLS_HEADER_BYTES),
         )
         for message in dialogue
     ]
@@ -56,15 +57,15 @@ def _handshake(rng: random.Random, version: str, server_name: str) -> list[Messa
     if version == "1.3":
         return [
             Message(0.001, True, hello),
-            Message(_HELLO_RETRY_S, False, server_hello + _record(rng, rng.randrange(2400, 3600))),
-            Message(2 * _HELLO_RETRY_S - 0.03, True, _record(rng, 53)),
-            Message(2 * _HELLO_RETRY_S, False, _record(rng, 250) + _record(rng, 250)),
+            Message(_ANSWER_S, False, server_hello + _record(rng, rng.randrange(2400, 3600))),
+            Message(2 * _ANSWER_S - 0.03, True, _record(rng, 53)),
+            Message(2 * _ANSWER_S, False, _record(rng, 250) + _record(rng, 250)),
         ]
     return [
         Message(0.001, True, hello),
-        Message(_HELLO_RETRY_S, False, server_hello + _record(rng, rng.randrange(2400, 3600), 0x16)),
-        Message(2 * _HELLO_RETRY_S - 0.03, True, _record(rng, 37, 0x16) + _record(rng, 40, 0x16)),
-        Message(2 * _HELLO_RETRY_S, False, _record(rng, 40, 0x16)),
+        Message(_ANSWER_S, False, server_hello + _record(rng, rng.randrange(2400, 3600), 0x16)),
+        Message(2 * _ANSWER_S - 0.03, True, _record(rng, 37, 0x16) + _record(rng, 40, 0x16)),
+        Message(2 * _ANSWER_S, False, _record(rng, 40, 0x16)),
     ]
 
 

@@ -1,0 +1,139 @@
+"""Computes the weights of `mining_message_rhythm` again and says how well they hold on what they never saw.
+
+Run from the repository's root: `python -m bench.fit_message_rhythm [--benign ROWS.jsonl]`, where the
+rows are `davylamp events network_activity --format jsonl` over captures without mining.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bench.message_rhythm_grid import Sample, miners, twins
+from davylamp.catalog.detections.mining_message_rhythm.exchange import read_exchange
+from davylamp.catalog.detections.mining_message_rhythm.features import shape_of
+from davylamp.catalog.detections.mining_message_rhythm.model import (
+    LLR_FEWEST,
+    SIGNS,
+    inputs,
+    judgeable,
+    overhead_of,
+)
+
+PENALTY = 1.0
+REAL_WEIGHT = 5.0
+TRAIN_SEED, TEST_SEED = 1, 2
+Vector = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+def real_connections(path: Path) -> Iterator[Sample]:
+    """Connections of benign captures, from exported rows."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            exchange = read_exchange(row.get("message_times_s") or [], row.get("message_sizes_bytes") or [])
+            overhead_bytes = overhead_of(row.get("application"), row.get("tls_version"))
+            shape = None if exchange is None else shape_of(exchange, overhead_bytes)
+            yield Sample(False, "real", str(row.get("path", "")), 0.0, 0.0, shape)
+
+
+def fit(samples: Sequence[Sample]) -> dict[str, float]:
+    """Ridge logistic regression with both classes of equal weight, so that its log odds are an LLR.
+
+    An input whose weight comes out against its meaning (`SIGNS`) is left out and the rest fitted again.
+    """
+    names = list(SIGNS)
+    seen = [sample for sample in samples if sample.shape is not None and judgeable(sample.shape)]
+    while True:
+        rows = np.array([[inputs(sample.shape)[name] for name in names] + [1.0] for sample in seen if sample.shape])
+        truth = np.array([float(sample.mining) for sample in seen])
+        share = np.array([REAL_WEIGHT if sample.kind == "real" else 1.0 for sample in seen])
+        for label in (0.0, 1.0):
+            share[truth == label] *= len(seen) / 2 / share[truth == label].sum()
+        weights = _solved(rows, truth, share)
+        wrong = [name for name, weight in zip(names, weights, strict=False) if weight * SIGNS[name] < 0]
+        if not wrong:
+            return {**dict(zip(names, weights.tolist(), strict=False)), "": float(weights[-1])}
+        names = [name for name in names if name not in wrong]
+
+
+def _solved(rows: Vector, truth: Vector, share: Vector) -> Vector:
+    weights = np.zeros(rows.shape[1])
+    penalty = np.eye(rows.shape[1]) * PENALTY
+    penalty[-1, -1] = 1e-6
+    for _ in range(60):
+        odds = 1 / (1 + np.exp(-np.clip(rows @ weights, -30, 30)))
+        slope = rows.T @ (share * (truth - odds)) - penalty @ weights
+        bend = (rows * (share * odds * (1 - odds) + 1e-9)[:, None]).T @ rows + penalty
+        step = np.linalg.solve(bend, slope)
+        weights = weights + step
+        if float(np.abs(step).max()) < 1e-8:
+            break
+    return weights
+
+
+def said(weights: dict[str, float], sample: Sample) -> float:
+    """The score of a sample; minus infinity where nothing can be judged."""
+    if sample.shape is None or not judgeable(sample.shape):
+        return -math.inf
+    given = inputs(sample.shape)
+    return weights[""] + sum(weight * given[name] for name, weight in weights.items() if name)
+
+
+def table(weights: dict[str, float], samples: Iterable[Sample], key: Callable[[Sample], str]) -> None:
+    """Prints caught of all per cell."""
+    cells: dict[str, list[float]] = {}
+    for sample in samples:
+        cells.setdefault(key(sample), []).append(said(weights, sample))
+    for name, scores in sorted(cells.items()):
+        caught = sum(score >= LLR_FEWEST for score in scores)
+        print(f"  {name:<42} {caught:>5} / {len(scores):<5} {caught / len(scores):7.3f}")
+
+
+def held_out(samples: Sequence[Sample], key: Callable[[Sample], str], chosen: bool) -> None:
+    """Leaves out each kind or transport in turn, fits on the rest, and prints what that catches of it."""
+    values = sorted({key(sample) for sample in samples if sample.mining == chosen and sample.kind != "real"})
+    for value in values:
+        weights = fit([sample for sample in samples if key(sample) != value or sample.mining != chosen])
+        table(weights, [s for s in samples if key(s) == value and s.mining == chosen], key)
+
+
+def main() -> None:
+    """Fits, prints the weights to paste into `model.py`, and the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--benign", type=Path, help="rows of benign captures as JSON lines")
+    parser.add_argument("--count", type=int, default=1500, help="mining connections; twins are twice as many")
+    options = parser.parse_args()
+    real = list(real_connections(options.benign)) if options.benign else []
+    train = [*miners(options.count, TRAIN_SEED), *twins(2 * options.count, TRAIN_SEED), *real]
+    test = [*miners(options.count, TEST_SEED), *twins(2 * options.count, TEST_SEED)]
+    weights = fit(train)
+    print("weights")
+    for name, weight in weights.items():
+        print(f'    "{name}": {weight:.2f},')
+    mining, benign = [s for s in test if s.mining], [s for s in test if not s.mining]
+    for title, chosen, key in (
+        ("mining by dialect", mining, lambda s: s.kind),
+        ("mining by transport", mining, lambda s: s.transport),
+        ("mining by share gap and duration", mining, lambda s: f"{s.share_gap_s:5.0f} s, {s.duration_s:5.0f} s"),
+        ("benign twins", benign, lambda s: s.kind),
+        ("benign twins by transport", benign, lambda s: s.transport),
+        ("benign captures (seen in the fit)", real, lambda s: s.kind),
+    ):
+        print(title)
+        table(weights, chosen, key)
+    print("held out: dialect")
+    held_out(train, lambda s: s.kind, True)
+    print("held out: transport")
+    held_out(train, lambda s: s.transport, True)
+    print("held out: twin")
+    held_out(train, lambda s: s.kind, False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+-- Words only, no quotes: a cast of bytes to text escapes quotes in one engine and not in another.
+-- `u00[2-7]` lets JSON's own escapes of letters pass.
+SELECT
+    asset,
+    peer_asset,
+    time,
+    end_time,
+    src_ip,
+    src_port,
+    dst_ip,
+    dst_port,
+    payload_out,
+    payload_in,
+    path,
+    line,
+    frame,
+    byte_offset
+FROM network_activity
+WHERE (
+        payload_out IS NOT NULL
+    AND regexp_matches(
+            lower(CAST(payload_out AS VARCHAR)),
+            'mining[.]|eth_|getwork|getblocktemplate|submitblock|job_id|nonce|blob|login|submit|u00[2-7]'
+        )
+      )
+   OR (
+        payload_in IS NOT NULL
+    AND regexp_matches(
+            lower(CAST(payload_in AS VARCHAR)),
+            'mining[.]|eth_|getwork|getblocktemplate|submitblock|job_id|nonce|blob|login|submit|u00[2-7]'
+        )
+      )

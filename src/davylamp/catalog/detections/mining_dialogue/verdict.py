@@ -1,0 +1,159 @@
+"""From lines to a verdict: a whole sequence is a fact, a lone attempt is a hint, anything else is silence."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from davylamp.catalog.detections.mining_dialogue.lines import CLIENT, SERVER, line_of
+from davylamp.catalog.detections.mining_dialogue.objects import Stream, read_stream
+
+JSON_RATIO_FEWEST = 0.6
+_WALLET = re.compile(r"(?:0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{90,110})(?:[.+/].*)?")
+_TEMPLATE_MARKS = ("previousblockhash", "coinbasevalue")
+DIALECT_NAMES = {
+    "stratum": "Bitcoin-style stratum",
+    "cryptonote": "CryptoNote stratum",
+    "ethereum": "Ethereum work over JSON-RPC",
+    "http": "work over HTTP (getwork, getblocktemplate)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a connection's words come to.
+
+    Args:
+        whole: the sequence is complete, or so shaped that nothing else speaks so.
+        client_is_source: False where the capture took the server for the opener.
+        words: what was seen, `client:` or `server:` before each, in the order of first sight.
+    """
+
+    dialect: str
+    whole: bool
+    client_is_source: bool
+    words: tuple[str, ...]
+    logins: tuple[str, ...]
+    agents: tuple[str, ...]
+    shares_count: int
+    jobs_count: int
+
+
+def judge_payloads(payload_out: bytes, payload_in: bytes) -> Verdict | None:
+    """The verdict on one connection's first bytes, None when it is no mining dialogue."""
+    out, back = read_stream(payload_out), read_stream(payload_in)
+    for client, server, client_is_source in ((out, back, True), (back, out, False)):
+        found = _sides(client, server, client_is_source)
+        if found is not None:
+            return found
+    return None
+
+
+def _lines(stream: Stream) -> list[tuple[str, str, str]]:
+    return [line for message in stream.objects if (line := line_of(message)) is not None]
+
+
+def _sides(client: Stream, server: Stream, client_is_source: bool) -> Verdict | None:
+    """The verdict when `client` is the miner's side."""
+    said, heard = _lines(client), _lines(server)
+    if not said and not heard:
+        return None
+    if any(side == SERVER for side, _, _ in said) or any(side == CLIENT for side, _, _ in heard):
+        return None  # one direction speaks both parts: a document or a log that quotes a dialogue
+    for dialect in DIALECT_NAMES:
+        asked = [word for _, name, word in said if name == dialect]
+        given = [word for _, name, word in heard if name == dialect]
+        if dialect == "http" and any(mark in server.text for mark in _TEMPLATE_MARKS) and "template" in asked:
+            given.append("work")
+        whole = _whole(dialect, asked, given) and _spoken_plainly(dialect, client, server)
+        if whole or (asked and _attempt(dialect, asked, client, server)):
+            return _verdict(dialect, whole, client_is_source, client, asked, given)
+    return None
+
+
+def _whole(dialect: str, asked: list[str], given: list[str]) -> bool:
+    """Whether both parts of the sequence are there, or one of a shape that nothing else has."""
+    if dialect == "http":
+        return bool(asked) and "work" in given
+    if dialect == "ethereum":
+        return "job" in given and (bool(asked) or given.count("job") >= 2)
+    if "job" in given or asked.count("submit") >= 2:
+        return True
+    return dialect == "stratum" and bool(asked) and bool(given)
+
+
+def _spoken_plainly(dialect: str, client: Stream, server: Stream) -> bool:
+    """Whether the lines are the conversation itself, not quoted in a page or a mail.
+
+    Stratum is not carried by HTTP answers; a tunnel or an upgraded connection is past them.
+    """
+    if dialect == "http":
+        return True
+    if dialect != "ethereum" and server.http == "answer":
+        return False
+    framed = any(stream.http for stream in (client, server))
+    ratios = [stream.json_ratio for stream in (client, server) if stream.text]
+    return framed or min(ratios, default=0.0) >= JSON_RATIO_FEWEST
+
+
+def _attempt(dialect: str, asked: list[str], client: Stream, server: Stream) -> bool:
+    """Whether an unanswered call is a miner's: its words are no other protocol's, or it names a wallet."""
+    if dialect == "stratum":
+        return True
+    if dialect == "http":
+        return "work" in asked or "submit" in asked or "template" in asked
+    if dialect == "ethereum":
+        return "login" in asked or "submit" in asked
+    if "submit" in asked:
+        return True
+    logins = [message["params"] for message in client.objects if message.get("method") == "login"]
+    answered = any(isinstance(message.get("result"), dict) for message in server.objects)
+    return any(_names_miner(params, answered) for params in logins)
+
+
+def _names_miner(params: object, answered: bool) -> bool:
+    """A wallet as login; or, where no result came back, an algorithm list or rig id beside it."""
+    if not isinstance(params, dict):
+        return False
+    if _WALLET.fullmatch(str(params.get("login", ""))):
+        return True
+    return not answered and ("algo" in params or "rigid" in params)
+
+
+def _verdict(
+    dialect: str, whole: bool, client_is_source: bool, client: Stream, asked: list[str], given: list[str]
+) -> Verdict:
+    words = [f"client:{word}" for word in asked] + [f"server:{word}" for word in given]
+    return Verdict(
+        dialect=dialect,
+        whole=whole,
+        client_is_source=client_is_source,
+        words=tuple(dict.fromkeys(words)),
+        logins=tuple(dict.fromkeys(_logins(client))),
+        agents=tuple(dict.fromkeys(_agents(client))),
+        shares_count=asked.count("submit"),
+        jobs_count=given.count("job") + given.count("work"),
+    )
+
+
+def _logins(client: Stream) -> list[str]:
+    """Workers and wallets that the client names."""
+    found: list[object] = []
+    for message in client.objects:
+        method, params = str(message.get("method")).lower(), message.get("params")
+        if method == "login" and isinstance(params, dict):
+            found.append(params.get("login"))
+        elif method in ("mining.authorize", "mining.submit", "eth_submitlogin", "eth_login"):
+            found.append(params[0] if isinstance(params, list) and params else None)
+    return [name for name in found if isinstance(name, str) and name]
+
+
+def _agents(client: Stream) -> list[str]:
+    found: list[object] = []
+    for message in client.objects:
+        method, params = str(message.get("method")).lower(), message.get("params")
+        if method == "login" and isinstance(params, dict):
+            found.append(params.get("agent"))
+        elif method == "mining.subscribe" and isinstance(params, list) and params:
+            found.append(params[0])
+    return [name for name in found if isinstance(name, str) and name]

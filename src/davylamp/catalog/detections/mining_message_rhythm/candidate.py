@@ -1,0 +1,105 @@
+"""A query row read as a connection: which end is the client, what is readable, how it scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from davylamp.catalog.detections.mining_message_rhythm.exchange import read_exchange
+from davylamp.catalog.detections.mining_message_rhythm.features import Shape, shape_of
+from davylamp.catalog.detections.mining_message_rhythm.model import judgeable, overhead_of, score
+from davylamp.kit.detection import Row
+from davylamp.kit.findings import instant
+
+EPHEMERAL_PORT_FIRST = 32768
+TLS_HEADS = (b"\x16\x03", b"\x17\x03")
+OTHER_PROTOCOLS = (b"MQTT", b"MQIsdp", b"AMQP", b"SSH-", b"BitTorrent", b"PRI * HTTP/2", b"RFB 0")
+"""Names that protocols write in their own first bytes."""
+MINING_WORDS = (b"mining.", b"job", b"nonce", b"eth_", b"getwork", b"blob", b"difficulty", b"target", b"submit")
+READABLE_RATIO = 0.9
+HEAD_BYTES = 2048
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One connection with its shape and score; `asset` is the client's."""
+
+    row: Row
+    asset: str
+    remote_ip: str
+    remote_port: int
+    started_at: datetime
+    ended_at: datetime
+    times_s: tuple[float, ...]
+    sizes_bytes: tuple[int, ...]
+    shape: Shape
+    score: float
+
+
+def read_candidate(row: Row) -> Candidate | None:
+    """The candidate of a row, or None where there is nothing to judge or its text speaks for another use."""
+    out, back = _bytes(row.get("payload_out")), _bytes(row.get("payload_in"))
+    if says_otherwise(out, back):
+        return None
+    times, sizes = row.get("message_times_s"), row.get("message_sizes_bytes")
+    if not isinstance(times, list) or not isinstance(sizes, list):
+        return None
+    turned = _opened_by_server(row)
+    sizes_bytes = tuple(-int(size) if turned else int(size) for size in sizes)
+    times_s = tuple(float(moment_s) for moment_s in times)
+    exchange = read_exchange(times_s, sizes_bytes)
+    encrypted = out.startswith(TLS_HEADS) or back.startswith(TLS_HEADS)
+    application = "tls" if encrypted else _text(row.get("application"))
+    shape = exchange and shape_of(exchange, overhead_of(application, _text(row.get("tls_version"))))
+    if not shape or not judgeable(shape):
+        return None
+    local, remote = ("dst", "src") if turned else ("src", "dst")
+    asset = row.get("peer_asset") if turned else row.get("asset")
+    port = row.get(f"{remote}_port")
+    return Candidate(
+        row=row,
+        asset=str(asset or row[f"{local}_ip"]),
+        remote_ip=str(row[f"{remote}_ip"]),
+        remote_port=port if isinstance(port, int) else 0,
+        started_at=instant(row["time"]),
+        ended_at=instant(row["end_time"]),
+        times_s=times_s,
+        sizes_bytes=sizes_bytes,
+        shape=shape,
+        score=score(shape),
+    )
+
+
+def says_otherwise(out: bytes, back: bytes) -> bool:
+    """Whether readable bytes tell that the connection is something else.
+
+    Clear text that names its protocol, or is text without one word of mining. TLS and binary
+    protocols say nothing here.
+    """
+    heads = out[:HEAD_BYTES], back[:HEAD_BYTES]
+    if any(name in head[:40] for head in heads for name in OTHER_PROTOCOLS):
+        return True
+    both = b"".join(heads)
+    if not both or any(head.startswith(TLS_HEADS) for head in heads):
+        return False
+    readable = sum(1 for byte in both if 32 <= byte < 127 or byte in b"\r\n\t") / len(both)
+    return readable >= READABLE_RATIO and not any(word in both.lower() for word in MINING_WORDS)
+
+
+def _opened_by_server(row: Row) -> bool:
+    """Whether a capture that began in the middle took the server for the client, by the ports.
+
+    A 2018 capture starts with a pool's push from port 3333 to port 53266.
+    """
+    source, target = row.get("src_port"), row.get("dst_port")
+    if not isinstance(source, int) or not isinstance(target, int):
+        return False
+    return source < EPHEMERAL_PORT_FIRST <= target
+
+
+def _bytes(value: object) -> bytes:
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,27 @@
+SELECT
+    asset,
+    peer_asset,
+    time,
+    end_time,
+    src_ip,
+    src_port,
+    dst_ip,
+    dst_port,
+    application,
+    tls_version,
+    server_name,
+    message_times_s,
+    message_sizes_bytes,
+    payload_out,
+    payload_in,
+    path,
+    line,
+    frame,
+    byte_offset
+FROM network_activity
+WHERE protocol = 'tcp'
+  AND message_times_s IS NOT NULL
+  AND message_sizes_bytes IS NOT NULL
+  AND ARRAY_LENGTH(message_sizes_bytes) >= 7
+  AND epoch(end_time) - epoch(time) >= 40
+  AND COALESCE(bytes_out, 0) + COALESCE(bytes_in, 0) <= $bytes_per_s_most * (epoch(end_time) - epoch(time))

@@ -1,0 +1,158 @@
+"""The detection `mining_message_rhythm`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from davylamp.catalog.detections.mining_message_rhythm.candidate import Candidate, read_candidate
+from davylamp.catalog.detections.mining_message_rhythm.features import Shape
+from davylamp.catalog.detections.mining_message_rhythm.model import LLR_FEWEST, LLR_MOST
+from davylamp.kit.detection import Detection, Facts, Row
+from davylamp.kit.findings import build_finding, evidence_of
+from davylamp.kit.metadata import DetectionMeta
+from davylamp.model.finding import AssetRef, Finding, Observable, Series, Technique
+from davylamp.model.severity import Confidence, Severity
+from davylamp.model.usage import ComputeUsage
+from davylamp.units import format_duration
+
+POINTS_MOST = 400
+
+
+class MiningMessageRhythm(Detection):
+    """A connection whose messages come in the sizes and at the instants of a miner and its pool.
+
+    What it sees.
+    TCP connections, in clear or inside TLS 1.2 or 1.3, whose client sends messages of one or two
+    sizes at memoryless instants, gets a short answer of one size to each, and whose server sends
+    larger messages of one or two sizes that nobody asked for: shares, their answers, and jobs.
+
+    Why it matters.
+    A miner behind TLS, an unlisted name, a private proxy or port 443 shows neither its words nor a
+    known address; sizes and instants stay visible. Variable difficulty keeps the share rate the same
+    for a throttled miner, so this sees miners that a CPU threshold does not.
+
+    How it decides.
+    The opening (5 s, at most 12 messages) is left out. Every number is learned on the connection
+    itself: the answer window is four times the quicker quarter's delay, sizes form classes by the
+    smallest step (2, 8 or 32 bytes) that explains them, and a server message that no open request
+    explains is a push. A connection is judged from 40 s with two requests and three pushes, the
+    least a share in two minutes with a job each half minute gives in five minutes. The inputs
+    (share of two client sizes, fixed pushes, answered requests, push and request size, memoryless
+    gaps, echoes, tiny answers, and the weakest of these signs) are weighed by a ridge logistic
+    regression fitted on emulated miners (six dialects, share gaps of 3 to 120 s, seven transports,
+    variable difficulty, throttling, proxy fan-in) against twenty kinds of emulated benign twins and
+    2,145 connections of public benign captures; `bench/fit_message_rhythm.py` computes the weights
+    and prints recall and false positives for every cell and for every dialect, transport and twin
+    held out. A finding needs a score of 2, where no connection of the benign captures stands. The
+    LLR is clipped at 5: the hard negatives number about 700 judgeable connections, and none firing
+    would allow ln(0.95 x 700 / 3) = 5.4. Connections over 20 kB/s are not looked at: 256 miners behind
+    one proxy stay under 8 kB/s.
+
+    What it misses.
+    A connection shorter than about five minutes at slow shares; work that is polled and never
+    pushed (HTTP getwork: `mining_dialogue` reads it where it is clear); a client that answers every
+    job at once (an old bfgminer did, in clear); blanks of random number before line ends, which blur
+    sizes (half of such connections); dummy traffic. It needs message sizes and times, so flow logs
+    do not feed it.
+
+    What looks like it and is not.
+    MQTT with subscriptions (tiny acknowledgements, publishing on a timer, pushes acknowledged by the
+    client), event counters with fixed answers (nothing comes unasked), tickers and watches (the
+    client only pings on a timer), health checks and monitoring agents (timers), chat (sizes vary).
+    Clear text that names another protocol, or is readable and holds no word of mining, is left out.
+    A sensor that publishes fixed events at random instants and gets fixed commands of another size
+    over TLS cannot be told from a miner by its rhythm; the second evidence group has to.
+
+    What to do.
+    Ask the host which process owns the connection and how much CPU it takes. Look for the remote in
+    DNS answers and TLS names. Where the process is unknown, keep its binary and its parent before
+    ending it, and close the way it came in first.
+
+    References.
+    Knowledge base, detection methods 2.3, 2.4 and 2.9; CJ-Sniffer and XMR-Ray (doi
+    10.1186/s13635-021-00126-1) for rhythm as evidence; ATT&CK T1496.001.
+    """
+
+    meta: ClassVar[DetectionMeta] = DetectionMeta(
+        uid="mining_message_rhythm",
+        title="Messages have the rhythm of mining",
+        group="wire",
+        stage="mining",
+        severity=Severity.HIGH,
+        techniques=(Technique("T1496.001", "Resource Hijacking: Compute Hijacking"),),
+        reads=("network_activity",),
+        references=("https://attack.mitre.org/techniques/T1496/001/", "https://doi.org/10.1186/s13635-021-00126-1"),
+    )
+    params: ClassVar[Mapping[str, object]] = {"bytes_per_s_most": 20000}
+
+    def judge(self, candidates: Sequence[Row], facts: Facts) -> Iterable[Finding]:
+        """One finding per client and remote endpoint, on its best connection."""
+        best: dict[tuple[str, str, int], list[Candidate]] = {}
+        for row in candidates:
+            found = read_candidate(row)
+            if found is not None and found.score >= LLR_FEWEST:
+                best.setdefault((found.asset, found.remote_ip, found.remote_port), []).append(found)
+        for key in sorted(best):
+            yield self._finding(sorted(best[key], key=lambda found: (-found.score, found.started_at)))
+
+    def _finding(self, found: Sequence[Candidate]) -> Finding:
+        first = found[0]
+        started_at = min(one.started_at for one in found)
+        ended_at = max(one.ended_at for one in found)
+        usage = ComputeUsage(
+            model="stolen",
+            asset=first.asset,
+            started_at=started_at,
+            ended_at=ended_at,
+            basis="a connection with the rhythm of mining was seen; nothing measured how much of the machine it took",
+        )
+        return build_finding(
+            self.meta,
+            fact_key=f"{first.remote_ip}:{first.remote_port}",
+            assets=[AssetRef("host", first.asset)],
+            because=_because(first, len(found)),
+            first_seen=started_at,
+            last_seen=ended_at,
+            llr=round(min(first.score, LLR_MOST), 2),
+            confidence=Confidence.MEDIUM if first.score >= LLR_MOST else Confidence.LOW,
+            severity=Severity.HIGH if first.score >= LLR_MOST else Severity.MEDIUM,
+            evidence=evidence_of(
+                [one.row for one in found], ("src_ip", "src_port", "dst_ip", "dst_port", "tls_version", "server_name")
+            ),
+            observables=_observables(first),
+            entities=[f"ip:{first.remote_ip}", f"remote:{first.remote_ip}:{first.remote_port}"],
+            compute=[usage],
+            series=[_series(first)],
+        )
+
+
+def _observables(found: Candidate) -> Iterator[Observable]:
+    yield Observable("ip", found.remote_ip)
+    yield Observable("port", str(found.remote_port))
+    if found.row.get("server_name"):
+        yield Observable("domain", str(found.row["server_name"]))
+
+
+def _because(found: Candidate, connections_count: int) -> str:
+    shape = found.shape
+    text = (
+        f"over {format_duration(shape.duration_s)} with {found.remote_ip}:{found.remote_port}, client messages are "
+        f"{shape.two_sizes_out_ratio:.0%} of two sizes, {shape.push_ratio:.0%} of the server's "
+        f"{shape.answer_count + shape.push_count} messages came unasked, {_gaps_sentence(shape)}"
+    ).replace("%", " %")
+    return text if connections_count == 1 else f"{text}; {connections_count - 1} more connections do the same"
+
+
+def _gaps_sentence(shape: Shape) -> str:
+    if shape.gap_count == 0:
+        return "too few shares to time their gaps"
+    if 0.5 <= shape.gap_cv <= 1.8:
+        return f"gaps between shares are memoryless (CV {shape.gap_cv:.2f})"
+    return f"gaps between requests have CV {shape.gap_cv:.2f}"
+
+
+def _series(found: Candidate) -> Series:
+    stride = max(1, -(-len(found.times_s) // POINTS_MOST))
+    times_s, sizes = found.times_s[::stride], found.sizes_bytes[::stride]
+    return Series("rhythm", tuple(round(moment_s, 3) for moment_s in times_s), tuple(float(size) for size in sizes))
