@@ -106,6 +106,14 @@ def read_dns(data: bytes) -> DnsMessage | None:
     return DnsMessage(identity, response, opcode, rcode, name, type_name(kind), found)
 
 
+def looks_like_dns(data: bytes) -> bool:
+    """Whether bytes are a DNS message with a question."""
+    try:
+        return read_dns(data) is not None
+    except BadDnsError:
+        return False
+
+
 def _answers(data: bytes, at: int, count: int, cut: bool) -> tuple[str, ...]:
     """Addresses and names of the answer section, in its order."""
     found: list[str] = []
@@ -133,7 +141,7 @@ def _answers(data: bytes, at: int, count: int, cut: bool) -> tuple[str, ...]:
 
 def _value(data: bytes, at: int, kind: int, length: int) -> str:
     if kind == 1 and length == 4:
-        return "%d.%d.%d.%d" % tuple(data[at : at + 4])
+        return ".".join(map(str, data[at : at + 4]))
     if kind == 28 and length == 16:
         return str(ipaddress.IPv6Address(data[at : at + 16]))
     before = _NAMED.get(kind)

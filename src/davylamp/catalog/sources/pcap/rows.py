@@ -12,14 +12,18 @@ import pyarrow as pa
 
 from davylamp.catalog.sources.pcap import content
 from davylamp.catalog.sources.pcap.datagrams import DNS_PORT, Lease
+from davylamp.catalog.sources.pcap.dns_message import looks_like_dns
 from davylamp.catalog.sources.pcap.dns_pairs import Address, DnsRow
-from davylamp.catalog.sources.pcap.flow import Flow
+from davylamp.catalog.sources.pcap.flow import HEAD_BYTES, Flow
 from davylamp.catalog.sources.pcap.heads import assembled
 from davylamp.catalog.sources.pcap.packets import ICMP, ICMP6, SCTP, TCP, UDP
 from davylamp.kit.source import Batch
 
 _PROTOCOLS = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMP6: "icmp"}
 _LARGEST = (1 << 31) - 1
+# What is encrypted says nothing behind its hello, and would make up most of a case on disk.
+_SEALED = ("tls", "quic")
+_SEALED_BYTES = 1024
 
 _NETWORK: tuple[tuple[str, pa.DataType], ...] = (
     ("time", pa.timestamp("us")),
@@ -118,6 +122,7 @@ def _network_row(flow: Flow) -> tuple[Any, ...]:
     ports = flow.ports
     payloads = [assembled(flow.heads[each]) if flow.heads[each] else (b"", 0) for each in (way, 1 - way)]
     said = _content(flow, payloads, ports[1 - way])
+    kept_bytes = _SEALED_BYTES if said.application in _SEALED else HEAD_BYTES
     return (
         _instant(flow.first_ns),
         _instant(flow.last_ns),
@@ -137,8 +142,8 @@ def _network_row(flow: Flow) -> tuple[Any, ...]:
         said.url_path or None,
         said.user_agent or None,
         flow.state or None,
-        payloads[0][0] or None,
-        payloads[1][0] or None,
+        payloads[0][0][:kept_bytes] or None,
+        payloads[1][0][:kept_bytes] or None,
         flow.frame,
     )
 
@@ -147,9 +152,17 @@ def _content(flow: Flow, payloads: list[tuple[bytes, int]], server_port: int) ->
     out, back = (data[:whole] for data, whole in payloads)
     if not out and not back:
         return content.NOTHING
-    if server_port == DNS_PORT and flow.protocol in (TCP, UDP):
+    if server_port == DNS_PORT and _asks_dns(flow):
         return content.Content("dns")
     return content.read_tcp(out, back) if flow.protocol == TCP else content.read_udp(out, back)
+
+
+def _asks_dns(flow: Flow) -> bool:
+    pieces = flow.heads[flow.client_way] or flow.heads[1 - flow.client_way]
+    if flow.protocol == UDP:
+        return looks_like_dns(pieces[0].data)
+    data, whole_bytes = assembled(pieces)
+    return looks_like_dns(data[2 : min(whole_bytes, 2 + int.from_bytes(data[:2], "big"))])
 
 
 def _of(address: Address) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from davylamp.catalog.sources.pcap.arrays import Int, starts_of_runs
+from davylamp.catalog.sources.pcap.arrays import Bool, Int, starts_of_runs
 from davylamp.catalog.sources.pcap.flow import Flow
 from davylamp.catalog.sources.pcap.keys import Grouped
 from davylamp.catalog.sources.pcap.packets import TCP
@@ -46,7 +46,7 @@ def new_payload(grouped: Grouped, part: Int, flows: list[Flow]) -> Segments:
     at, stream = chosen[order], stream[order]
     starts = starts_of_runs(stream)
     sequence, length = packets.sequence[at], packets.payload_bytes[at]
-    base = _bases(stream[starts], sequence[starts], flows)
+    base, joined = _bases(stream[starts], sequence[starts], flows)
     counts = np.diff(np.append(starts, at.size))
     relative = (sequence - np.repeat(base, counts) + _WRAP // 2) % _WRAP - _WRAP // 2
     stop = relative + length
@@ -67,19 +67,24 @@ def new_payload(grouped: Grouped, part: Int, flows: list[Flow]) -> Segments:
             tops[number] = reached.top
             flow.holes[way] = [(low - reached.top, high - reached.top) for low, high in reached.holes]
         flow.next_sequence[way] = (int(base[number]) + tops[number]) % _WRAP
+    # The first byte of a stream joined in the middle, alone in its segment, is a keep-alive more often than not.
+    new_bytes[starts[joined & (length[starts] == 1)]] = 0
     return Segments(at, stream, starts, new_bytes, known)
 
 
-def _bases(names: Int, first: Int, flows: list[Flow]) -> Int:
-    """The number each stream expects; a stream joined in the middle expects what comes first."""
+def _bases(names: Int, first: Int, flows: list[Flow]) -> tuple[Int, Bool]:
+    """The number each stream expects; a stream joined in the middle expects what comes first (and is marked)."""
     base = first.copy()
+    joined = np.zeros(first.size, np.bool_)
     for number, name in enumerate(names.tolist()):
         flow, way = flows[name >> 1], name & 1
         if flow.next_sequence[way] >= 0:
             base[number] = flow.next_sequence[way]
+        else:
+            joined[number] = True
         if flow.head_sequence[way] < 0:
             flow.head_sequence[way] = int(base[number])
-    return base
+    return base, joined
 
 
 def _highest(stop: Int, starts: Int, counts: Int) -> tuple[Int, Int]:
