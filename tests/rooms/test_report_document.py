@@ -89,7 +89,7 @@ def _cpu() -> Series:
         taken = 0.62 if minutes >= 40 else 0.0
         x.append(_at(minutes).timestamp())
         y.append(round(min(1.0, load + taken), 4))
-    return Series("cpu_floor", tuple(x), tuple(y), {"usual floor": 0.11, "raised floor": 0.72})
+    return Series("cpu_floor", tuple(x), tuple(y), {"floor_before": 0.11, "floor_after": 0.72})
 
 
 def example_findings() -> list[Finding]:

@@ -115,19 +115,21 @@ def timeline(
     begins = [instant_of(item["first_seen"]).timestamp() for item in shown]
     ends = [instant_of(item["last_seen"]).timestamp() for item in shown]
     start_s, end_s = _padded(min(begins), max(ends))
+    spans = [
+        (_percent(begin, start_s, end_s), _percent(end, start_s, end_s), item)
+        for item, begin, end in zip(shown, begins, ends, strict=True)
+    ]
     names = _lane_names([lane_of(item) for item in shown], order)
+    grouped = [(name, [span for span in spans if lane_of(span[2]) == name]) for name in names]
+    grouped.append((REST_LANE, [span for span in spans if lane_of(span[2]) not in names]))
     lanes: list[Lane] = []
     marks: list[Mark] = []
-    for name in names:
-        mine = [
-            (_percent(begin, start_s, end_s), _percent(end, start_s, end_s), item)
-            for item, begin, end in zip(shown, begins, ends, strict=True)
-            if lane_of(item) == name or (name == REST_LANE and lane_of(item) not in names)
-        ]
-        first_row = lanes[-1].first_row + lanes[-1].rows_count if lanes else 0
-        placed = _placed(mine, first_row)
-        marks += placed
-        lanes.append(Lane(name, first_row, max(mark.row for mark in placed) - first_row + 1))
+    for name, mine in grouped:
+        if mine:
+            first_row = lanes[-1].first_row + lanes[-1].rows_count if lanes else 0
+            placed = _placed(mine, first_row)
+            marks += placed
+            lanes.append(Lane(name, first_row, max(mark.row for mark in placed) - first_row + 1))
     return Timeline(
         tuple(lanes),
         lanes[-1].first_row + lanes[-1].rows_count,
@@ -153,13 +155,10 @@ def _placed(spans: list[tuple[float, float, Record]], first_row: int) -> list[Ma
 
 
 def _lane_names(names: list[str], order: Sequence[str]) -> list[str]:
-    """Lanes in the given order, or by how much is on them; the smallest share the last lane."""
-    if order:
-        return [name for name in order if name in names]
-    counted = sorted(set(names), key=lambda name: (-names.count(name), name))
-    if len(counted) > LANES_SHOWN_COUNT:
-        return [*counted[: LANES_SHOWN_COUNT - 1], REST_LANE]
-    return counted
+    """Lanes in the given order, then by how much is on them; what is left over shares one more."""
+    counted = sorted(set(names) - set(order), key=lambda name: (-names.count(name), name))
+    wanted = [name for name in order if name in names] + counted
+    return wanted if len(wanted) <= LANES_SHOWN_COUNT else wanted[: LANES_SHOWN_COUNT - 1]
 
 
 def rhythm(series: Record) -> Rhythm | None:
@@ -200,7 +199,7 @@ def cpu_curve(series: Record) -> Curve | None:
     for name, level in sorted(named, key=lambda pair: -pair[1]):
         y = round(min(100.0, max(0.0, 100 - 100 * level / top)), 2)
         label_y = max(y, levels[-1].label_y + 14) if levels else max(y, 8.0)
-        levels.append(Level(y, round(label_y, 2), f"{name} {level * 100:.0f} %"))
+        levels.append(Level(y, round(label_y, 2), f"{name.replace('_', ' ')} {level * 100:.0f} %"))
     return Curve(drawn, _time_ticks(start_s, end_s), tuple(levels), _days(start_s, end_s))
 
 

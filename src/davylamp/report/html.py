@@ -17,7 +17,7 @@ from davylamp.model.coverage import COULD_NOT_LOOK, NO, YES
 from davylamp.model.finding import STAGES
 from davylamp.report import wording
 from davylamp.report.charts import Curve, Rhythm, Timeline, cpu_curve, rhythm, timeline
-from davylamp.report.visible import clipped, visible
+from davylamp.report.visible import WORD_SHOWN_COUNT, clipped, visible
 from davylamp.report.wording import Record
 from davylamp.units import format_bytes, format_duration, format_usd
 
@@ -123,9 +123,9 @@ def _finalized(value: object) -> object:
     return value
 
 
-def _shown(value: object) -> Markup:
+def _shown(value: object, word_limit_count: int = WORD_SHOWN_COUNT) -> Markup:
     """Evidence text, its hidden letters marked as such."""
-    text = visible(clipped(wording.column_text(value)))
+    text = visible(clipped(wording.column_text(value), word_limit_count=word_limit_count))
     pieces: list[str] = []
     start = 0
     for match in _ESCAPES.finditer(text):
@@ -158,6 +158,7 @@ def _environment() -> Environment:
         asset_names=wording.asset_names,
         span_s=wording.span_s,
         any_read=wording.any_read,
+        what_none_means=wording.what_none_means,
         coverage_sentence=wording.coverage_sentence,
         stage_words=wording.STAGE_WORDS,
         state_words=wording.STATE_WORDS,

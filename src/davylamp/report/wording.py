@@ -146,3 +146,16 @@ def coverage_sentence(scan: Record) -> str:
     rejected_count = sum(row["rejected_count"] for row in rows)
     rejected = f"{plural(rejected_count, 'record')} rejected"
     return ", ".join(parts) + f"; {plural(kept_count, 'event row')} kept, {rejected}."
+
+
+def gaps_count(scan: Record) -> int:
+    """How many files were not read whole and how many detections could not look."""
+    gaps = [row for row in scan["coverage"] if row["state"] != READ or row["rejected_count"]]
+    return len(not_looked(scan)) + len(gaps)
+
+
+def what_none_means(scan: Record) -> str:
+    """What it is worth that no incident was found."""
+    if gaps_count(scan):
+        return "That is said of what could be read and looked at only: see what was read, below."
+    return "All evidence was read, and every detection could look."

@@ -129,6 +129,7 @@ def render_unit_page(meta: UnitMeta, docstring: str, params: Mapping[str, object
     page.paragraph(page.joined((meta.uid, ACCENT), "  ", (meta.title, STRONG)))
     for label, value in _facts_of(meta):
         page.row(page.text(label, QUIET), page.text(value), 13)
+    page.blank()
     for line in inspect.cleandoc(docstring).splitlines():
         if line.strip():
             indent = len(line) - len(line.lstrip())

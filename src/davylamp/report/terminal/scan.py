@@ -14,8 +14,8 @@ from davylamp.report.wording import (
     headline,
     loose_findings,
     moment,
-    not_looked,
     plural,
+    what_none_means,
 )
 from davylamp.units import format_bytes, format_duration
 
@@ -29,7 +29,7 @@ def render_scan(scan: Record, console: Console) -> None:
     if len(incidents) != 1:
         page.paragraph(headline(scan), style=STRONG)
     if not incidents and any_read(scan):
-        page.paragraph(_what_none_means(scan))
+        page.paragraph(what_none_means(scan))
     for number, incident in enumerate(incidents):
         if number or len(incidents) > 1:
             page.blank()
@@ -40,13 +40,6 @@ def render_scan(scan: Record, console: Console) -> None:
     _loose(page, loose_findings(scan))
     coverage_short(page, scan)
     _run(page, scan["run"])
-
-
-def _what_none_means(scan: Record) -> str:
-    gaps_count = len(not_looked(scan)) + sum(row["state"] != "read" for row in scan["coverage"])
-    if gaps_count:
-        return "That is said of what could be read and looked at only: see the coverage below."
-    return "All evidence was read, and every detection could look."
 
 
 def _loose(page: Page, findings: list[Record]) -> None:
