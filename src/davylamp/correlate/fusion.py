@@ -36,14 +36,19 @@ def log_odds(probability: float) -> float:
 
 def fused_llr(findings: Iterable[Finding]) -> float:
     """Log-likelihood ratio of all findings together."""
-    by_group: dict[str, list[float]] = {}
+    by_cause: dict[str, list[float]] = {}
     for finding in findings:
-        by_group.setdefault(finding.group, []).append(finding.llr)
+        by_cause.setdefault(_cause(finding), []).append(finding.llr)
     total = 0.0
-    for llrs in by_group.values():
+    for llrs in by_cause.values():
         strongest, *rest = sorted(llrs, reverse=True)
         total += strongest + WITHIN_GROUP_FRACTION * sum(llr for llr in rest if llr > 0)
     return total
+
+
+def _cause(finding: Finding) -> str:
+    """What findings share a cause: the group, and on the control plane the stage, since each stage is an act."""
+    return f"{finding.group}:{finding.stage}" if finding.group == "audit" else finding.group
 
 
 def posterior(findings: Iterable[Finding]) -> float:

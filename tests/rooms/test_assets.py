@@ -1,0 +1,146 @@
+"""Joining identities: on stated grounds, never on a hint."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from davylamp.assets.book import AssetBook, build_book
+from davylamp.assets.declared import read_declared
+from davylamp.errors import UsageError
+from davylamp.model.asset import DeclaredAsset
+
+DAY = datetime(2026, 3, 1)  # noqa: DTZ001 - event tables hold naive UTC
+
+
+def row(ground: str, day: int = 0, **columns: str) -> dict[str, object]:
+    return {"ground": ground, "time": DAY.replace(day=1 + day), "path": "evidence", **columns}
+
+
+def book(
+    *inventory: dict[str, object],
+    declared: tuple[DeclaredAsset, ...] = (),
+    scopes: tuple[tuple[str, str], ...] = (),
+    shared: tuple[tuple[str, str, str], ...] = (),
+) -> AssetBook:
+    return build_book(declared, inventory, scopes, shared, [], None)
+
+
+def holder(made: AssetBook, ip: str, day: int = 10, scope: str = "/") -> str | None:
+    at = DAY.replace(day=1 + day)
+    rows: list[dict[str, Any]] = made.tables["asset_by_address"].to_pylist()
+    found = [
+        each["asset"]
+        for each in rows
+        if each["ip"] == ip and each["scope"] == scope and each["valid_from"] <= at < each["valid_to"]
+    ]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def test_a_declared_asset_joins_address_name_and_instance() -> None:
+    made = book(
+        row("run_instances", instance_uid="i-0abc", ip="10.0.0.5", instance_type="c5.large", account_uid="1"),
+        declared=(DeclaredAsset("web1", host_names=("web-1",), instance_id="i-0abc"),),
+    )
+    assert holder(made, "10.0.0.5") == "web1"
+    assert made.tables["asset_by_instance"].to_pylist() == [{"instance_uid": "i-0abc", "asset": "web1"}]
+    assert {"device_name": "web-1", "asset": "web1"} in made.tables["asset_by_name"].to_pylist()
+    assert made.assets["web1"].instance_type == "c5.large"
+
+
+def test_the_same_private_address_in_two_accounts_stays_two_assets() -> None:
+    made = book(
+        row("run_instances", instance_uid="i-1", ip="10.0.0.5", account_uid="111"),
+        row("run_instances", instance_uid="i-2", ip="10.0.0.5", account_uid="222"),
+        scopes=(("111", ""), ("222", "")),
+    )
+    assert holder(made, "10.0.0.5", scope="111/") == "i-1"
+    assert holder(made, "10.0.0.5", scope="222/") == "i-2"
+    assert holder(made, "10.0.0.5") is None
+
+
+def test_the_same_private_address_in_two_networks_of_one_account_stays_two_assets() -> None:
+    made = book(
+        row("run_instances", instance_uid="i-1", ip="10.0.0.5", account_uid="1", vpc_uid="vpc-a"),
+        row("run_instances", instance_uid="i-2", ip="10.0.0.5", account_uid="1", vpc_uid="vpc-b"),
+        scopes=(("1", "vpc-a"), ("1", "vpc-b"), ("1", "")),
+    )
+    assert holder(made, "10.0.0.5", scope="1/vpc-a") == "i-1"
+    assert holder(made, "10.0.0.5", scope="1/vpc-b") == "i-2"
+    assert holder(made, "10.0.0.5", scope="1/") is None
+
+
+def test_an_address_that_nobody_claims_is_named_by_its_scope_when_two_scopes_use_it() -> None:
+    made = book(shared=(("111", "", "10.0.0.5"), ("222", "", "10.0.0.5")), scopes=(("111", ""), ("222", "")))
+    assert holder(made, "10.0.0.5", scope="111/") == "111/10.0.0.5"
+    assert holder(made, "10.0.0.5", scope="222/") == "222/10.0.0.5"
+
+
+def test_an_address_reused_after_a_lease_is_two_assets() -> None:
+    made = book(
+        row("dhcp_lease", 0, mac="aa", device_name="laptop", ip="10.0.0.9"),
+        row("dhcp_lease", 5, mac="bb", device_name="printer", ip="10.0.0.9"),
+    )
+    assert holder(made, "10.0.0.9", 2) == "laptop"
+    assert holder(made, "10.0.0.9", 7) == "printer"
+
+
+def test_an_address_outlives_no_termination() -> None:
+    made = book(
+        row("run_instances", 0, instance_uid="i-1", ip="10.0.0.5"),
+        row("terminate", 3, instance_uid="i-1"),
+    )
+    assert holder(made, "10.0.0.5", 2) == "i-1"
+    assert holder(made, "10.0.0.5", 4) is None
+
+
+def test_a_launch_says_nothing_of_the_time_before_it() -> None:
+    made = book(row("run_instances", 3, instance_uid="i-1", ip="10.0.0.5"))
+    assert holder(made, "10.0.0.5", 1) is None
+    assert holder(made, "10.0.0.5", 4) == "i-1"
+
+
+def test_a_host_name_that_two_machines_use_joins_neither() -> None:
+    made = book(
+        row("run_instances", instance_uid="i-1", device_name="web1", ip="10.0.0.5"),
+        row("run_instances", instance_uid="i-2", device_name="web1", ip="10.0.0.6"),
+    )
+    assert made.tables["asset_by_name"].to_pylist() == []
+    assert holder(made, "10.0.0.5") == "i-1"
+
+
+def test_sshd_says_which_address_its_host_has() -> None:
+    made = book(row("sshd_connection", 5, device_name="web1", ip="10.0.0.5"))
+    assert holder(made, "10.0.0.5", 1) == "web1"
+
+
+def test_globs_give_files_to_assets(tmp_path: Path) -> None:
+    declared = (DeclaredAsset("web1", paths=("cpu*.csv",)), DeclaredAsset("web2", paths=("other/*.csv",)))
+    made = build_book(declared, (), (), (), [str(tmp_path / "cpu-1.csv"), str(tmp_path / "other/x.csv")], tmp_path)
+    rows = made.tables["asset_by_path"].to_pylist()
+    assert [each["asset"] for each in rows] == ["web1", "web2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[[asset]]\nname = "a"\nadresses = []\n', "adresses"),
+        ('[[asset]]\naddresses = ["10.0.0.1"]\n', "without a name"),
+        ('[[asset]]\nname = "a"\n[[asset]]\nname = "a"\n', "twice"),
+        ('[[asset]]\nname = "a"\nprice_model = "cheap"\n', "cheap"),
+        ('[[asset]]\nname = "a"\naddresses = "10.0.0.1"\n', "addresses"),
+        ("[[asset]\n", "not TOML"),
+        ("[assets]\n", "'assets'"),
+    ],
+)
+def test_a_wrong_assets_file_is_named(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "davylamp.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        read_declared(path)
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)

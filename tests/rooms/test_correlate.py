@@ -1,0 +1,182 @@
+"""Fusion, graph, story: what makes an incident, what joins it, and how it is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from davylamp.correlate.fusion import FACT_PROBABILITY, PRIOR_PROBABILITY, fused_llr, is_incident, posterior
+from davylamp.correlate.incidents import correlate
+from davylamp.model.asset import Asset
+from davylamp.model.finding import AssetRef, Finding
+from davylamp.model.incident import Incident
+from davylamp.model.money import Cost
+from davylamp.model.severity import Confidence, Severity
+from davylamp.model.usage import ComputeUsage
+
+T0 = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
+
+
+def finding(
+    unit: str,
+    group: str,
+    llr: float,
+    *,
+    at_h: float = 0.0,
+    lasts_h: float = 0.0,
+    stage: str = "mining",
+    fact: bool = False,
+    hosts: Sequence[str] = ("web1",),
+    accounts: Sequence[str] = (),
+    entities: Sequence[str] = (),
+) -> Finding:
+    assets = (*(AssetRef("host", name) for name in hosts), *(AssetRef("account", name) for name in accounts))
+    first = T0 + timedelta(hours=at_h)
+    return Finding(
+        uid=f"{unit}-{'-'.join(hosts)}-{at_h}",
+        unit=unit,
+        title=unit,
+        group=group,
+        severity=Severity.MEDIUM,
+        confidence=Confidence.MEDIUM,
+        llr=llr,
+        stage=stage,
+        fact=fact,
+        techniques=(),
+        assets=assets,
+        observables=(),
+        first_seen=first,
+        last_seen=first + timedelta(hours=lasts_h),
+        because=f"{unit} at {at_h}",
+        evidence=(),
+        evidence_count=0,
+        entities=tuple(sorted({*(f"{asset.kind}:{asset.name}" for asset in assets), *entities})),
+    )
+
+
+def no_cost(usages: Sequence[ComputeUsage]) -> Cost:
+    return Cost(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, tuple(usage.basis for usage in usages))
+
+
+def incidents(*findings: Finding, assets: dict[str, Asset] | None = None) -> tuple[Incident, ...]:
+    return correlate(findings, assets or {}, no_cost)
+
+
+def test_one_group_alone_is_no_incident_however_strong() -> None:
+    assert incidents(finding("a", "name", 9.0), finding("b", "name", 9.0), finding("c", "name", 9.0)) == ()
+
+
+def test_two_groups_make_one_incident() -> None:
+    [made] = incidents(finding("a", "name", 6.5), finding("b", "wire", 6.5))
+    assert made.probability > 0.9
+    assert len(made.findings) == 2
+
+
+def test_two_weak_groups_do_not() -> None:
+    assert incidents(finding("a", "name", 3.0), finding("b", "wire", 3.0)) == ()
+
+
+def test_a_fact_alone_is_an_incident() -> None:
+    [made] = incidents(finding("dialogue", "wire", 9.0, fact=True))
+    assert made.probability >= FACT_PROBABILITY
+
+
+def test_three_audit_stages_of_one_principal_are_enough_and_two_are_not() -> None:
+    def act(unit: str, stage: str, principal: str = "arn:eve") -> Finding:
+        return finding(unit, "audit", 6.0, stage=stage, hosts=(), accounts=("1",), entities=(f"principal:{principal}",))
+
+    three = [act("probe", "discovery"), act("launch", "mining"), act("protect", "persistence")]
+    assert len(incidents(*three)) == 1
+    assert incidents(*three[:2]) == ()
+    other = act("protect", "persistence", "arn:bob")
+    assert incidents(*three[:2], other) == ()
+
+
+def test_within_a_group_the_strongest_counts_in_full_and_the_rest_at_a_fraction() -> None:
+    assert fused_llr([finding("a", "name", 4.0), finding("b", "name", 2.0)]) == pytest.approx(4.6)
+    assert fused_llr([finding("a", "name", 4.0), finding("b", "wire", 2.0)]) == pytest.approx(6.0)
+
+
+def test_no_evidence_leaves_the_prior() -> None:
+    assert posterior([]) == pytest.approx(PRIOR_PROBABILITY)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["name", "wire", "auth", "cost"]), st.floats(0, 9)), max_size=8))
+def test_more_evidence_never_lowers_the_posterior(parts: list[tuple[str, float]]) -> None:
+    members = [finding(f"u{number}", group, llr) for number, (group, llr) in enumerate(parts)]
+    grown = [posterior(members[:count]) for count in range(len(members) + 1)]
+    assert all(math.isfinite(each) and 0 < each < 1 for each in grown)
+    assert grown == sorted(grown)
+
+
+def test_the_neighbour_that_was_only_guessed_at_is_in_no_incident() -> None:
+    source = "ip:203.0.113.7"
+    [made] = incidents(
+        finding("burst", "auth", 2.0, at_h=-1, stage="reconnaissance", entities=(source,)),
+        finding("login", "auth", 8.0, at_h=0, stage="access", fact=True, entities=(source,)),
+        finding("dialogue", "wire", 9.0, at_h=0.1, fact=True),
+        finding("burst", "auth", 2.0, at_h=-1, stage="reconnaissance", hosts=("web2",), entities=(source,)),
+    )
+    assert {asset.name for asset in made.assets} == {"web1"}
+    assert made.entry_point is not None
+    assert made.entry_point.finding == "login-web1-0"
+    assert [line.stage for line in made.story] == ["reconnaissance", "access", "mining"]
+
+
+def test_a_campaign_over_many_hosts_joins_the_incident_but_lends_it_no_assets() -> None:
+    campaign = finding("campaign", "auth", 3.0, at_h=-2, stage="reconnaissance", hosts=("web1", "web2", "db1"))
+    [made] = incidents(campaign, finding("dialogue", "wire", 9.0, fact=True))
+    assert campaign.uid in made.findings
+    assert {asset.name for asset in made.assets} == {"web1"}
+
+
+def test_two_hosts_entered_from_one_address_are_one_intrusion() -> None:
+    source = "ip:203.0.113.7"
+    [made] = incidents(
+        finding("login", "auth", 8.0, stage="access", fact=True, entities=(source,)),
+        finding("login", "auth", 8.0, at_h=1, stage="access", fact=True, hosts=("web2",), entities=(source,)),
+    )
+    assert {asset.name for asset in made.assets} == {"web1", "web2"}
+
+
+def test_an_entry_days_before_still_is_the_entry_and_other_gaps_end_a_story() -> None:
+    login = finding("login", "auth", 8.0, at_h=-24 * 9, stage="access", fact=True)
+    dialogue = finding("dialogue", "wire", 9.0, fact=True)
+    [made] = incidents(login, dialogue)
+    assert made.entry_point is not None and made.entry_point.finding == login.uid
+    old_lookup = finding("lookup", "name", 6.0, at_h=-24 * 9)
+    [alone] = incidents(old_lookup, dialogue)
+    assert alone.findings == (dialogue.uid,)
+
+
+def test_a_later_success_is_not_the_way_in() -> None:
+    before = finding("login", "auth", 8.0, at_h=-1, stage="access", fact=True, entities=("ip:203.0.113.7",))
+    after = finding("login", "auth", 8.0, at_h=2, stage="access", fact=True, entities=("ip:203.0.113.9",))
+    [made] = incidents(before, finding("dialogue", "wire", 9.0, fact=True), after)
+    assert made.entry_point is not None and made.entry_point.finding == before.uid
+
+
+def test_a_launched_instance_joins_the_host_findings_on_it() -> None:
+    asset = Asset("batch-7", instance_id="i-0abc")
+    launch = finding("launch", "audit", 5.0, hosts=(), accounts=("1",), entities=("principal:arn:eve", "host:i-0abc"))
+    lookup = finding("lookup", "name", 7.0, at_h=1, hosts=("batch-7",))
+    [made] = incidents(launch, lookup, assets={"batch-7": asset})
+    assert set(made.findings) == {launch.uid, lookup.uid}
+
+
+def test_order_of_findings_does_not_matter() -> None:
+    parts = [
+        finding("login", "auth", 8.0, at_h=-1, stage="access", fact=True),
+        finding("lookup", "name", 7.0),
+        finding("dialogue", "wire", 9.0, at_h=0.5, fact=True),
+    ]
+    assert incidents(*parts) == incidents(*reversed(parts))
+
+
+def test_is_incident_ignores_groups_that_say_nothing() -> None:
+    assert not is_incident([finding("a", "name", 14.0), finding("b", "wire", 0.0)])
