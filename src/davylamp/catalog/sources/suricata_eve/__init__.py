@@ -1,0 +1,1 @@
+"""EVE JSON of the Suricata intrusion detection system."""

@@ -1,0 +1,42 @@
+WITH split AS (
+    SELECT TRY(json_transform(text, $shape)) AS e, line, byte_offset
+    FROM records
+    WHERE trim(text) <> ''
+),
+timed AS (
+    SELECT
+        line,
+        byte_offset,
+        e.event_type AS event_type,
+        make_timestamp(epoch_us(TRY_CAST(e.timestamp AS TIMESTAMPTZ))) AS logged,
+        make_timestamp(epoch_us(TRY_CAST(coalesce(e.flow.start, e.netflow.start) AS TIMESTAMPTZ))) AS started,
+        make_timestamp(epoch_us(TRY_CAST(coalesce(e.flow."end", e.netflow."end") AS TIMESTAMPTZ))) AS ended,
+        e.src_ip AS src_ip,
+        TRY_CAST(e.src_port AS INTEGER) AS src_port,
+        e.dest_ip AS dest_ip,
+        TRY_CAST(e.dest_port AS INTEGER) AS dest_port,
+        lower(e.proto) AS proto,
+        lower(e.app_proto) AS app_proto,
+        e.host AS host,
+        TRY_CAST(coalesce(e.flow.bytes_toserver, e.netflow.bytes) AS BIGINT) AS bytes_out,
+        TRY_CAST(e.flow.bytes_toclient AS BIGINT) AS bytes_in,
+        TRY_CAST(coalesce(e.flow.pkts_toserver, e.netflow.pkts) AS BIGINT) AS packets_out,
+        TRY_CAST(e.flow.pkts_toclient AS BIGINT) AS packets_in,
+        e.flow.state AS flow_state,
+        e.flow.action AS flow_action,
+        e.dns AS dns,
+        e.tls AS tls,
+        e.http AS http,
+        e.ssh AS ssh,
+        e.alert AS alert
+    FROM split
+    WHERE e IS NULL OR e.event_type IS NULL
+        OR e.event_type IN ('flow', 'netflow', 'dns', 'tls', 'http', 'ssh', 'alert')
+)
+SELECT
+    *,
+    CASE
+        WHEN event_type IS NULL THEN 'not an EVE record: no event_type'
+        WHEN logged IS NULL THEN 'timestamp is no time'
+    END AS reject
+FROM timed

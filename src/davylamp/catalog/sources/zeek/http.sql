@@ -1,0 +1,16 @@
+SELECT
+    started AS time,
+    orig_h AS src_ip,
+    TRY_CAST(orig_p AS INTEGER) AS src_port,
+    resp_h AS dst_ip,
+    TRY_CAST(resp_p AS INTEGER) AS dst_port,
+    'tcp' AS protocol,
+    false AS one_way,
+    nullif(lower(regexp_replace(host, ':[0-9]+$', '')), '') AS server_name,
+    'http' AS application,
+    uri AS url_path,
+    user_agent,
+    line,
+    byte_offset,
+    reject
+FROM stamped

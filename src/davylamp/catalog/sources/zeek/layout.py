@@ -1,0 +1,113 @@
+"""Layout of a Zeek log: which log it is, and where its fields stand."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+# Names by which the event SELECTs know the fields, per log; `id.` marks the connection's ends.
+_ENDS = {"orig_h": "id.orig_h", "orig_p": "id.orig_p", "resp_h": "id.resp_h", "resp_p": "id.resp_p"}
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "conn": (
+        "proto",
+        "service",
+        "duration",
+        "orig_bytes",
+        "resp_bytes",
+        "conn_state",
+        "local_orig",
+        "local_resp",
+        "orig_pkts",
+        "resp_pkts",
+    ),
+    "dns": ("proto", "query", "qtype_name", "rcode_name", "answers"),
+    "ssl": ("version", "server_name"),
+    "http": ("host", "uri", "user_agent"),
+    "ssh": ("auth_success", "auth_attempts", "client"),
+}
+# Fields that only one log has: they tell which log a JSON record is of when `_path` is absent.
+_TELLING: Mapping[str, frozenset[str]] = {
+    "conn": frozenset({"conn_state", "orig_ip_bytes", "missed_bytes"}),
+    "dns": frozenset({"qtype", "qtype_name", "trans_id", "qclass_name"}),
+    "ssl": frozenset({"cipher", "ssl_history", "next_protocol", "cert_chain_fuids", "cert_chain_fps"}),
+    "http": frozenset({"trans_depth", "request_body_len", "resp_fuids"}),
+    "ssh": frozenset({"auth_attempts", "kex_alg", "host_key_alg", "mac_alg"}),
+}
+_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class TextLayout:
+    """A tab-separated log as its own header describes it."""
+
+    log: str
+    fields: tuple[str, ...]
+    separator: str
+    set_separator: str
+    empty: str
+    unset: str
+
+
+def text_layout(lines: Sequence[str]) -> TextLayout | None:
+    """The layout the header lines state; None when they are no Zeek header."""
+    separator, said = "\t", {"set_separator": ",", "empty_field": "(empty)", "unset_field": "-", "path": ""}
+    fields: tuple[str, ...] = ()
+    for line in lines:
+        if not line.startswith("#"):
+            break
+        if line.startswith("#separator "):
+            separator = _ESCAPE.sub(lambda hexed: chr(int(hexed.group(1), 16)), line[len("#separator ") :]) or "\t"
+            continue
+        name, _, value = line[1:].partition(separator)
+        if name == "fields":
+            fields = tuple(value.split(separator))
+        elif name in said:
+            said[name] = value
+    if "ts" not in fields and not (fields and said["path"]):
+        return None
+    log = said["path"] or log_of(frozenset(fields))
+    return TextLayout(log, fields, separator, said["set_separator"], said["empty_field"], said["unset_field"])
+
+
+def log_of(names: frozenset[str]) -> str:
+    """The log that records with these fields are of; empty when they do not tell."""
+    scores = {log: len(names & telling) for log, telling in _TELLING.items()}
+    best = max(scores, key=lambda log: scores[log])
+    return best if scores[best] else ""
+
+
+def json_logs(lines: Sequence[str]) -> tuple[str, ...]:
+    """The logs that the head's JSON records are of, in order; empty when they are none of Zeek's."""
+    logs: dict[str, None] = {}
+    untold: set[str] = set()
+    for line in lines[:200]:
+        record = _record(line)
+        if record is None:
+            continue
+        if "_path" in record:
+            logs[str(record["_path"])] = None
+        elif _is_connection(record):
+            untold |= set(record)
+    if not logs and untold:
+        logs[log_of(frozenset(untold))] = None
+    return tuple(logs)
+
+
+def _record(line: str) -> dict[str, object] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and "ts" in record else None
+
+
+def _is_connection(record: Mapping[str, object]) -> bool:
+    nested = record.get("id")
+    return "id.orig_h" in record or (isinstance(nested, dict) and "orig_h" in nested)
+
+
+def ends() -> Mapping[str, str]:
+    """The connection's ends: name in the SELECTs -> name in the log."""
+    return _ENDS

@@ -1,0 +1,81 @@
+"""SQL that brings both shapes of a Zeek log, text and JSON, to the same named columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from davylamp.catalog.sources.zeek.layout import FIELDS, TextLayout, ends
+
+# Epoch seconds with a fraction, or ISO with an offset; a plain cast to TIMESTAMP would ignore the offset.
+_TIME = """CASE
+        WHEN ts IS NULL THEN NULL
+        WHEN regexp_full_match(ts, '[0-9]{1,11}(\\.[0-9]*)?') THEN TRY(make_timestamp(
+            CAST(round(TRY_CAST(ts AS DOUBLE) * CAST(1000000 AS DOUBLE)) AS BIGINT)))
+        ELSE TRY(make_timestamp(epoch_us(TRY_CAST(ts AS TIMESTAMPTZ))))
+    END"""
+
+
+def literal(text: str) -> str:
+    """A SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def text_sql(layout: TextLayout) -> str:
+    """WITH clauses that end in `stamped`, for a separated log."""
+    count = len(layout.fields)
+    places = {name: index + 1 for index, name in enumerate(layout.fields)}
+    unset, empty = literal(layout.unset), literal(layout.empty)
+    columns = ["line", "byte_offset", "length(cells) AS cells_count"]
+    for name, field in {"ts": "ts", **ends(), **{name: name for name in FIELDS[layout.log]}}.items():
+        cell = f"cells[{places[field]}]" if field in places else "NULL"
+        if name == "answers":
+            listed = f"string_split({cell}, {literal(layout.set_separator)})"
+            columns.append(f"CASE WHEN {cell} NOT IN ({unset}, {empty}) THEN {listed} END AS answers")
+        elif name in ("query", "server_name", "host", "uri", "user_agent", "client"):
+            columns.append(f"CASE {cell} WHEN {unset} THEN NULL WHEN {empty} THEN '' ELSE {cell} END AS {name}")
+        else:
+            columns.append(f"nullif({cell}, {unset}) AS {name}")
+    return f"""WITH split AS (
+    SELECT string_split(text, {literal(layout.separator)}) AS cells, line, byte_offset
+    FROM records WHERE text <> '' AND NOT starts_with(text, '#')
+),
+parsed AS (SELECT {", ".join(columns)} FROM split),
+timed AS (SELECT *, {_TIME} AS started FROM parsed),
+stamped AS (SELECT *, CASE
+        WHEN cells_count < {count} THEN 'the header names {count} fields, the line has ' || cells_count
+        WHEN started IS NULL THEN 'ts is no time'
+    END AS reject
+    FROM timed)
+"""
+
+
+def json_sql(logs: Iterable[str], only: str | None) -> str:
+    """WITH clauses that end in `stamped`, for JSON records.
+
+    Args:
+        logs: logs whose fields are wanted.
+        only: log that every record must be of where it says so; None when the file mixes logs.
+    """
+    names = list(dict.fromkeys(name for log in logs for name in FIELDS[log]))
+    shape: dict[str, object] = {"_path": "VARCHAR", "ts": "VARCHAR"}
+    shape |= dict.fromkeys(ends().values(), "VARCHAR")
+    shape |= {"id": dict.fromkeys(ends(), "VARCHAR")}
+    shape |= {name: ["VARCHAR"] if name == "answers" else "VARCHAR" for name in names}
+    columns = ["line", "byte_offset", "record IS NULL AS broken", 'record."_path" AS log', "record.ts AS ts"]
+    columns += [f'coalesce(record."{field}", record.id.{name}) AS {name}' for name, field in ends().items()]
+    columns += [f"record.{name} AS {name}" for name in names]
+    other = f"WHEN log <> {literal(only)} THEN 'a record of another log: ' || log" if only else ""
+    return f"""WITH split AS (
+    SELECT TRY(json_transform(text, {literal(json.dumps(shape))})) AS record, line, byte_offset
+    FROM records WHERE trim(text) <> ''
+),
+parsed AS (SELECT {", ".join(columns)} FROM split),
+timed AS (SELECT *, {_TIME} AS started FROM parsed),
+stamped AS (SELECT *, CASE
+        WHEN broken THEN 'not a JSON object'
+        {other}
+        WHEN started IS NULL THEN 'ts is no time'
+    END AS reject
+    FROM timed)
+"""
