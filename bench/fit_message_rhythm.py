@@ -36,6 +36,8 @@ def real_connections(path: Path) -> Iterator[Sample]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
+            if row.get("protocol") != "tcp" or not row.get("message_sizes_bytes"):
+                continue
             exchange = read_exchange(row.get("message_times_s") or [], row.get("message_sizes_bytes") or [])
             overhead_bytes = overhead_of(row.get("application"), row.get("tls_version"))
             shape = None if exchange is None else shape_of(exchange, overhead_bytes)

@@ -15,6 +15,8 @@ SEGMENT_GAP_S = 0.005
 LATE_ANSWER_S = 5.0
 UNASKED_CLASS_RATIO = 0.3
 ANSWER_CLASS_RATIO = 0.7
+STRAY_CLASS_RATIO = 0.95
+"""In a class that answers this often the odd message without a request lost its request, as in a burst of shares."""
 OWN_SIZE_PUSHES_COUNT = 3
 """From so many pushes of sizes that answers do not have, others count as answers whose request was lost."""
 CLASS_STEPS_BYTES = (2, 8, 32)
@@ -170,6 +172,8 @@ def _told_apart(
     second = _matched(requests, served, windows.__getitem__)
     answers = [message for message, is_answer in zip(served, second, strict=True) if is_answer]
     pushes = [message for message, is_answer in zip(served, second, strict=True) if not is_answer]
+    never_unasked = {size for size, kind in classes.items() if explained[kind] >= STRAY_CLASS_RATIO * total[kind]}
+    pushes = [push for push in pushes if push[1] not in never_unasked]
     of_own_size = [push for push in pushes if windows[push[1]] < LATE_ANSWER_S]
     return answers, of_own_size if len(of_own_size) >= OWN_SIZE_PUSHES_COUNT else pushes
 

@@ -90,19 +90,19 @@ SIGNS = {
 }
 
 WEIGHTS = {
-    "push_fixed": 3.22,
-    "answered": 2.45,
-    "push_count": 2.64,
-    "push_larger": 2.02,
-    "push_echoed": -0.41,
-    "memoryless": 1.73,
-    "gaps_known": -1.77,
-    "answer_tiny": -4.91,
-    "request_size": 3.79,
-    "push_size": 4.40,
-    "push_hasty": -0.66,
-    "weakest": 4.71,
-    "": -16.23,
+    "push_fixed": 3.40,
+    "answered": 2.64,
+    "push_count": 3.13,
+    "push_larger": 2.10,
+    "push_echoed": -0.64,
+    "memoryless": 1.86,
+    "gaps_known": -1.96,
+    "answer_tiny": -5.24,
+    "request_size": 4.06,
+    "push_size": 4.52,
+    "push_hasty": -0.67,
+    "weakest": 4.57,
+    "": -17.31,
 }
 """Log odds at even classes, so an LLR; the empty name is the constant. From `bench/fit_message_rhythm.py`."""
 
