@@ -12,7 +12,7 @@ from davylamp.catalog.sources.pcap.frames import Frames
 from davylamp.catalog.sources.pcap.heads import keep_tcp_heads, keep_udp_heads
 from davylamp.catalog.sources.pcap.keys import OTHER_IDLE_NS, TCP_IDLE_NS, Grouped, Key, group
 from davylamp.catalog.sources.pcap.messages import keep_messages
-from davylamp.catalog.sources.pcap.packets import ACK, SYN, TCP, UDP, Packets
+from davylamp.catalog.sources.pcap.packets import ACK, FIN, RST, SYN, TCP, UDP, Packets
 from davylamp.catalog.sources.pcap.records import header_bytes
 from davylamp.catalog.sources.pcap.sequence import new_payload
 
@@ -64,7 +64,7 @@ class FlowTable:
             np.bitwise_or.reduceat(packets.flags * reverse, starts),
             frames.number[packets.index[starts]],
             reverse[starts],
-            np.where(packets.flags[starts] & (SYN | ACK) == SYN, packets.sequence[starts], -1),
+            np.where(packets.flags[starts] & (SYN | ACK | FIN | RST) == SYN, packets.sequence[starts], -1),
         ]
         rows = zip(*(column.tolist() for column in columns), strict=True)
         flows = []
@@ -98,7 +98,16 @@ class FlowTable:
     def _opening(self, grouped: Grouped, part: Int, flows: list[Flow]) -> None:
         """Reads SYNs: who is the client, and where each stream's numbers begin."""
         packets = grouped.packets
-        opening = np.flatnonzero((packets.flags & SYN) != 0)
+        opening = np.flatnonzero((packets.flags & (SYN | FIN | RST)) == SYN)
+        # A SYN behind payload of its own sender opens nothing: a forged one must not move the expected numbers.
+        first = np.ones(opening.size, np.bool_)
+        for way in (0, 1):
+            bearing = np.cumsum((packets.payload_bytes > 0) & (grouped.reverse == way) & (packets.protocol == TCP))
+            before = bearing[opening] - (packets.payload_bytes[opening] > 0)
+            start = grouped.starts[part[opening]]
+            before -= np.where(start > 0, bearing[start - 1], 0)
+            first &= (before == 0) | (grouped.reverse[opening] != way)
+        opening = opening[first]
         rows = zip(
             part[opening].tolist(),
             grouped.reverse[opening].tolist(),

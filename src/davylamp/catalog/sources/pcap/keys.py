@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from davylamp.catalog.sources.pcap.arrays import Bool, Int, Unsigned
-from davylamp.catalog.sources.pcap.packets import ACK, SYN, TCP, Packets
+from davylamp.catalog.sources.pcap.packets import ACK, FIN, RST, SYN, TCP, Packets
 
 # A connection silent this long is over. TCP: pools close idle miners after 600 s (knowledge of public pool
 # settings), the longest silence a live one shows. Others: RFC 4787 REQ-5, a mapping lives two minutes at least.
@@ -111,7 +111,7 @@ def group(packets: Packets, time_ns: Int) -> Grouped:
 def _new_syns(packets: Packets, reverse: Int, begins: Bool) -> Bool:
     """Where a SYN opens a new connection on the same ports; a repeated SYN has the sequence number of the first."""
     out = np.zeros(begins.size, np.bool_)
-    opening = np.flatnonzero((packets.flags & (SYN | ACK)) == SYN)
+    opening = np.flatnonzero((packets.flags & (SYN | ACK | FIN | RST)) == SYN)
     if not opening.size:
         return out
     connection = np.cumsum(begins)[opening]

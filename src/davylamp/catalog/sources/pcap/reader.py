@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from davylamp.catalog.sources.pcap.classic import MAGICS, read_classic
 from davylamp.catalog.sources.pcap.datagrams import read_dns_datagrams, read_leases
 from davylamp.catalog.sources.pcap.dns_pairs import DnsPairs
@@ -67,7 +69,8 @@ class Reader:
         yield from read_dns_datagrams(frames, packets, self._pairs)
         if leases := list(read_leases(frames, packets)):
             yield lease_batch(leases)
-        now_ns = int(frames.time_ns.max())
+        # The median: one frame with a wrong clock must not end every flow.
+        now_ns = int(np.median(frames.time_ns))
         yield from self._rows(self._flows.finished(now_ns), now_ns)
 
     def _rows(self, flows: Iterable[Flow], now_ns: int | None) -> Iterator[Batch | Reject]:
