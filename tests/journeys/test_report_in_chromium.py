@@ -81,6 +81,13 @@ def test_no_script_from_evidence_runs(tmp_path: Path, policy: str) -> None:
     assert len(re.findall(r"<output>\+\$\d", dom)) == 2, "our own script must run: it makes the money clocks"
 
 
+def test_a_link_to_a_finding_opens_it(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(render_html(_example()), encoding="utf-8")
+    dom = _chromium(tmp_path / "profile", "--dump-dom", f"{page.as_uri()}#f3")
+    assert re.findall(r'<details class="finding" id="(f\d+)" open', dom) == ["f3"]
+
+
 @pytest.mark.parametrize("width_px", [380, 1280])
 @pytest.mark.parametrize("text_from", ["example", "hostile"])
 def test_the_page_never_scrolls_sideways(tmp_path: Path, width_px: int, text_from: str) -> None:

@@ -189,3 +189,26 @@ def test_a_long_dialogue_shows_its_start_unthinned() -> None:
     assert drawn is not None
     assert (len(drawn.stems), drawn.total_count) == (400, 5000)
     assert (drawn.largest_up_bytes, drawn.largest_down_bytes) == (64, 400)
+
+
+def test_long_lists_are_cut_and_their_links_still_lead_somewhere() -> None:
+    scan = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    uids = [f"u{number}" for number in range(700)]
+    scan["findings"] = [{**scan["findings"][0], "uid": uid} for uid in uids]
+    scan["incidents"] = [{**scan["incidents"][0], "findings": uids[:300]}]
+    scan["incidents"][0]["story"] = [{**scan["incidents"][0]["story"][0], "finding": uid} for uid in uids[:300]]
+    scan["coverage"] = [{**scan["coverage"][0], "path": f"{number}.log"} for number in range(400)]
+    text = render_html(scan)
+    page = Page(text)
+    assert {href[1:] for href in page.values("href")} <= set(page.values("id"))
+    for rest in ("240 more lines", "100 more findings", "200 more findings", "100 more files", "300 later findings"):
+        assert rest in text
+
+
+def test_what_no_longer_runs_has_no_clock() -> None:
+    scan = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    for incident in scan["incidents"]:
+        incident["cost"]["run_rate_usd_per_hour"] = 0.0
+    page = Page(render_html(scan))
+    assert page.values("data-rate") == []
+    assert "nothing was seen running" in "".join(page.pieces)

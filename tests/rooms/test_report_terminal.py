@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,31 @@ def test_an_unknown_incident_is_a_usage_error() -> None:
     for uid in ("nothing", ""):
         with pytest.raises(UsageError, match="no single incident"):
             _printed(lambda scan, console, uid=uid: render_incident(scan, uid, console), _example())  # type: ignore[misc]
+
+
+def _crowded(scan: Any) -> Any:
+    """Long lists everywhere, as a campaign over a fleet makes them."""
+    incident = scan["incidents"][0]
+    incident["story"] = incident["story"] * 10
+    incident["assets"] = [{"kind": "host", "name": f"web{number}"} for number in range(40)]
+    scan["incidents"] = [incident]
+    scan["findings"] = [{**finding, "uid": f"{number}"} for number in range(60) for finding in scan["findings"][:1]]
+    rows = [{**row, "path": f"{row['path']}.{number}"} for number in range(60) for row in scan["coverage"]]
+    scan["coverage"] = [{**row, "reason": f"{row['reason']} {number % 20}"} for number, row in enumerate(rows)]
+    return scan
+
+
+def test_long_lists_are_cut_and_say_so() -> None:
+    printed = " ".join(_printed(render_scan, _crowded(_example())).split())
+    assert len(printed) < 12_000
+    assert "web5 and 34 more" in printed
+    assert "and 30 more lines: davylamp show a19f3c60d7b2e584" in printed
+    assert "and 40 more findings: davylamp scan --format json has them all" in printed
+    assert re.search(r"and \d+ more files: davylamp coverage lists them all", printed)
+
+
+def test_nothing_running_has_no_rate_in_the_headline() -> None:
+    scan = _example()
+    for incident in scan["incidents"]:
+        incident["cost"]["run_rate_usd_per_hour"] = 0.0
+    assert _printed(render_scan, scan).startswith("2 incidents, $166.40 so far.\n")

@@ -144,7 +144,7 @@ def _placed(spans: list[tuple[float, float, Record]], first_row: int) -> list[Ma
     """Marks on the first row where they touch no other; what finds none shares the last."""
     free_from: list[float] = []
     marks = []
-    for begin, end, item in sorted(spans, key=lambda span: (span[0], span[1], span[2]["uid"])):
+    for begin, end, item in sorted(spans, key=lambda span: span[0]):
         row = next((number for number, edge in enumerate(free_from) if begin >= edge), len(free_from))
         row = min(row, ROWS_SHOWN_COUNT - 1)
         if row == len(free_from):

@@ -21,7 +21,8 @@ from davylamp.report.visible import WORD_SHOWN_COUNT, clipped, visible
 from davylamp.report.wording import Record
 from davylamp.units import format_bytes, format_duration, format_usd
 
-FINDINGS_SHOWN_COUNT = 500
+FINDINGS_SHOWN_COUNT = 200
+FILES_SHOWN_COUNT = 300
 _ESCAPES = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[nrt])")
 
 
@@ -42,6 +43,7 @@ class IncidentView:
     number: int
     money: wording.Money
     findings: tuple[Record, ...]
+    findings_count: int
     numbers: Mapping[str, int]
     timeline: Timeline | None
     plots: tuple[Plot, ...]
@@ -50,6 +52,9 @@ class IncidentView:
 def render_html(scan: Record) -> str:
     """The whole page as text; encode it as UTF-8."""
     style, script = _asset("report.css"), _asset("report.js")
+    incidents = _incident_views(scan)
+    loose = wording.loose_findings(scan)
+    shown = [*(finding for view in incidents for finding in view.findings), *loose[:FINDINGS_SHOWN_COUNT]]
     return _environment().get_template("report.html").render(
         scan=scan,
         csp=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
@@ -58,12 +63,14 @@ def render_html(scan: Record) -> str:
         script=Markup(script),
         headline=wording.headline(scan),
         total=wording.money([incident["cost"] for incident in scan["incidents"]]),
-        anchors={finding["uid"]: f"f{number}" for number, finding in enumerate(scan["findings"])},
-        incidents=_incident_views(scan),
+        anchors={finding["uid"]: f"f{number}" for number, finding in enumerate(shown)},
+        incidents=incidents,
         overview=timeline(scan["findings"], _first_asset),
-        loose=wording.loose_findings(scan)[:FINDINGS_SHOWN_COUNT],
-        loose_count=len(wording.loose_findings(scan)),
+        loose=loose[:FINDINGS_SHOWN_COUNT],
+        loose_count=len(loose),
+        files=wording.coverage_gaps_first(scan)[:FILES_SHOWN_COUNT],
         looks={outcome: _looks(scan, outcome) for outcome in (COULD_NOT_LOOK, YES, NO)},
+        blind=wording.alike(wording.not_looked(scan), "reason"),
     )
 
 
@@ -80,7 +87,8 @@ def _incident_views(scan: Record) -> tuple[IncidentView, ...]:
                 record=incident,
                 number=number,
                 money=wording.money([incident["cost"]]),
-                findings=tuple(mine),
+                findings=tuple(mine[:FINDINGS_SHOWN_COUNT]),
+                findings_count=len(mine),
                 numbers={finding["uid"]: place for place, finding in enumerate(mine, 1)},
                 timeline=timeline(mine, lambda finding: str(finding["stage"]), STAGES),
                 plots=_plots(mine),

@@ -30,8 +30,9 @@ NOT_CLEAN = "What could not be looked at is not clean: it is unknown."
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """One incident's figures, or the sum over many."""
+    """One incident's figures, or the sum over many; `runs` says whether anything still costs by the hour."""
 
+    runs: bool
     run_rate: str
     so_far: str
     next_24h: str
@@ -81,6 +82,7 @@ def money(costs: Sequence[Record]) -> Money:
 
     billed_usd, lost_usd = total("billed_extra_usd"), total("capacity_lost_usd")
     return Money(
+        runs=total("run_rate_usd_per_hour") > 0,
         run_rate=format_usd(total("run_rate_usd_per_hour")),
         so_far=format_usd(billed_usd + lost_usd),
         next_24h=format_usd(total("exposure_24h_usd")),
@@ -122,8 +124,9 @@ def headline(scan: Record) -> str:
     incidents = scan["incidents"]
     if not incidents:
         return "No incident found." if any_read(scan) else "Nothing could be read."
-    rate = money([incident["cost"] for incident in incidents]).run_rate
-    return f"{plural(len(incidents), 'incident')}, {rate} an hour."
+    figures = money([incident["cost"] for incident in incidents])
+    cost = f"{figures.run_rate} an hour" if figures.runs else f"{figures.so_far} so far"
+    return f"{plural(len(incidents), 'incident')}, {cost}."
 
 
 def any_read(scan: Record) -> bool:
@@ -159,3 +162,19 @@ def what_none_means(scan: Record) -> str:
     if gaps_count(scan):
         return "That is said of what could be read and looked at only: see what was read, below."
     return "All evidence was read, and every detection could look."
+
+
+def alike(records: Iterable[Record], *keys: str) -> list[list[Record]]:
+    """Records grouped by what they say under the keys, in the order of their first."""
+    grouped: dict[tuple[Any, ...], list[Record]] = {}
+    for record in records:
+        grouped.setdefault(tuple(record[key] for key in keys), []).append(record)
+    return list(grouped.values())
+
+
+def coverage_gaps_first(scan: Record) -> list[Record]:
+    """Files by how little of them was read: what a reader must know before what is well."""
+    order = (UNREADABLE, PARTIAL, UNRECOGNIZED, READ)
+    return sorted(
+        scan["coverage"], key=lambda row: (order.index(row["state"]), row["rejected_count"] == 0, row["path"])
+    )

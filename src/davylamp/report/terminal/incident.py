@@ -16,6 +16,7 @@ from davylamp.report.wording import (
     money,
     percent,
     place,
+    plural,
     span_s,
 )
 from davylamp.units import format_duration
@@ -23,8 +24,8 @@ from davylamp.units import format_duration
 _LABEL_COLUMNS = 15
 
 
-def incident_story(page: Page, incident: Record) -> None:
-    """Title, assets, since when, the story and how it got in."""
+def incident_story(page: Page, incident: Record, lines_count: int | None = None) -> None:
+    """Title, assets, since when, the story (its first lines, when a count is given) and how it got in."""
     severity = incident["severity"]
     title = page.joined((f"{page.mark(severity)} {severity.upper()}", ACCENT), "  ", (incident["title"], STRONG))
     page.paragraph(title)
@@ -33,7 +34,10 @@ def incident_story(page: Page, incident: Record) -> None:
     page.paragraph(page.joined((asset_names(incident["assets"]), COOL), f" · {since}, {lasted}"), 2)
     page.paragraph(f"probability {percent(incident['probability'])} · incident {incident['uid']}", 2, QUIET)
     page.heading("What happened")
-    _story(page, incident["story"])
+    _story(page, incident["story"][:lines_count])
+    rest_count = len(incident["story"]) - len(incident["story"][:lines_count])
+    if rest_count:
+        page.paragraph(f"and {plural(rest_count, 'more line')}: davylamp show {incident['uid']}", 2)
     page.heading("How it got in")
     entry_point = incident["entry_point"]
     page.paragraph(NO_ENTRY_POINT if entry_point is None else entry_point["text"], 2)

@@ -9,27 +9,39 @@ from rich.console import Console
 from rich.text import Text
 
 from davylamp.kit.metadata import DetectionMeta, SourceMeta
-from davylamp.model.coverage import PARTIAL, READ, UNREADABLE, UNRECOGNIZED
+from davylamp.model.coverage import READ
 from davylamp.report.terminal.page import ACCENT, COOL, HEADING, QUIET, STRONG, Page
-from davylamp.report.wording import NOT_CLEAN, STATE_WORDS, Record, coverage_sentence, not_looked, plural
+from davylamp.report.wording import (
+    NOT_CLEAN,
+    STATE_WORDS,
+    Record,
+    alike,
+    coverage_gaps_first,
+    coverage_sentence,
+    not_looked,
+    plural,
+)
 
 UnitMeta = SourceMeta | DetectionMeta
 _REASONS_SHOWN_COUNT = 12
+_PATHS_SHOWN_COUNT = 3
 
 
 def coverage_short(page: Page, scan: Record) -> None:
     """Coverage as it closes a scan: only what was not fully read, and what could not look."""
     page.heading("What was read")
     page.paragraph(coverage_sentence(scan), 2)
-    gaps = [row for row in scan["coverage"] if row["state"] != READ or row["rejected_count"]]
-    order = (UNREADABLE, UNRECOGNIZED, PARTIAL, READ)
-    gaps.sort(key=lambda row: (order.index(row["state"]), row["path"]))
-    for row in gaps[:_REASONS_SHOWN_COUNT]:
-        page.row(_state(page, row), page.joined((row["path"], COOL), f": {_why(row)}"), 18)
-    if len(gaps) > _REASONS_SHOWN_COUNT:
-        rest = plural(len(gaps) - _REASONS_SHOWN_COUNT, "more file")
+    gaps = [row for row in coverage_gaps_first(scan) if row["state"] != READ or row["rejected_count"]]
+    groups = alike(gaps, "state", "reason", "rejected_count")
+    for group in groups[:_REASONS_SHOWN_COUNT]:
+        paths = ", ".join(row["path"] for row in group[:_PATHS_SHOWN_COUNT])
+        more = f" and {plural(len(group) - _PATHS_SHOWN_COUNT, 'more file')}" if len(group) > _PATHS_SHOWN_COUNT else ""
+        why = f"{_why(group[0])}, each" if len(group) > 1 and group[0]["rejected_count"] else _why(group[0])
+        page.row(_state(page, group[0]), page.joined(why, ": ", (paths, COOL), more), 18)
+    if len(groups) > _REASONS_SHOWN_COUNT:
+        rest = plural(sum(len(group) for group in groups[_REASONS_SHOWN_COUNT:]), "more file")
         page.paragraph(f"and {rest}: davylamp coverage lists them all", 2)
-    _blind(page, scan, _REASONS_SHOWN_COUNT)
+    _blind(page, scan)
 
 
 def _state(page: Page, row: Record) -> Text:
@@ -44,16 +56,15 @@ def _why(row: Record) -> str:
     return "; ".join(parts) or "no reason was given"
 
 
-def _blind(page: Page, scan: Record, shown_count: int) -> None:
+def _blind(page: Page, scan: Record) -> None:
     blind = not_looked(scan)
     if not blind:
         return
     page.blank()
     page.paragraph(page.text(f"{plural(len(blind), 'detection')} could not look", STRONG), 2)
-    for look in blind[:shown_count]:
-        page.row(page.text(f"{page.mark(look['outcome'])} {look['unit']}"), page.text(look["reason"]), 30)
-    if len(blind) > shown_count:
-        page.paragraph(f"and {len(blind) - shown_count} more: davylamp coverage lists them all", 2)
+    for group in alike(blind, "reason"):
+        units = ", ".join(look["unit"] for look in group)
+        page.row(page.text(page.mark("could_not_look")), page.text(f"{group[0]['reason']}: {units}"), 2)
     page.paragraph(NOT_CLEAN, 2)
 
 

@@ -20,6 +20,7 @@ from davylamp.report.wording import (
 from davylamp.units import format_bytes, format_duration
 
 FINDINGS_SHOWN_COUNT = 20
+STORY_SHOWN_COUNT = 20
 
 
 def render_scan(scan: Record, console: Console) -> None:
@@ -34,7 +35,7 @@ def render_scan(scan: Record, console: Console) -> None:
         if number or len(incidents) > 1:
             page.blank()
             page.paragraph(f"Incident {number + 1} of {len(incidents)}", style=QUIET)
-        incident_story(page, incident)
+        incident_story(page, incident, STORY_SHOWN_COUNT)
         incident_money(page, incident)
         incident_steps(page, incident)
     _loose(page, loose_findings(scan))
