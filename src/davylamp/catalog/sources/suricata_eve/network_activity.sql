@@ -1,6 +1,13 @@
 SELECT
-    CASE WHEN event_type IN ('flow', 'netflow') THEN coalesce(started, logged) ELSE logged END AS time,
-    CASE WHEN event_type IN ('flow', 'netflow') THEN ended END AS end_time,
+    CASE
+        WHEN event_type IN ('flow', 'netflow')
+            AND started BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9999-12-31' THEN started
+        ELSE logged
+    END AS time,
+    CASE
+        WHEN event_type IN ('flow', 'netflow') AND ended BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9999-12-31'
+            THEN ended
+    END AS end_time,
     src_ip,
     src_port,
     dest_ip AS dst_ip,

@@ -8,9 +8,9 @@ timed AS (
         line,
         byte_offset,
         e.event_type AS event_type,
-        make_timestamp(epoch_us(TRY_CAST(e.timestamp AS TIMESTAMPTZ))) AS logged,
-        make_timestamp(epoch_us(TRY_CAST(coalesce(e.flow.start, e.netflow.start) AS TIMESTAMPTZ))) AS started,
-        make_timestamp(epoch_us(TRY_CAST(coalesce(e.flow."end", e.netflow."end") AS TIMESTAMPTZ))) AS ended,
+        TRY(make_timestamp(epoch_us(TRY_CAST(e.timestamp AS TIMESTAMPTZ)))) AS logged,
+        TRY(make_timestamp(epoch_us(TRY_CAST(coalesce(e.flow.start, e.netflow.start) AS TIMESTAMPTZ)))) AS started,
+        TRY(make_timestamp(epoch_us(TRY_CAST(coalesce(e.flow."end", e.netflow."end") AS TIMESTAMPTZ)))) AS ended,
         e.src_ip AS src_ip,
         TRY_CAST(e.src_port AS INTEGER) AS src_port,
         e.dest_ip AS dest_ip,
@@ -37,6 +37,7 @@ SELECT
     *,
     CASE
         WHEN event_type IS NULL THEN 'not an EVE record: no event_type'
-        WHEN logged IS NULL THEN 'timestamp is no time'
+        WHEN logged IS NULL OR logged NOT BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9999-12-31'
+            THEN 'timestamp is no time'
     END AS reject
 FROM timed

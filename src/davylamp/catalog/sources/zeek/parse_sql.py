@@ -9,11 +9,12 @@ from davylamp.catalog.sources.zeek.layout import FIELDS, TextLayout, ends
 
 # Epoch seconds with a fraction, or ISO with an offset; a plain cast to TIMESTAMP would ignore the offset.
 _TIME = """CASE
-        WHEN ts IS NULL THEN NULL
-        WHEN regexp_full_match(ts, '[0-9]{1,11}(\\.[0-9]*)?') THEN TRY(make_timestamp(
-            CAST(round(TRY_CAST(ts AS DOUBLE) * CAST(1000000 AS DOUBLE)) AS BIGINT)))
+        WHEN TRY_CAST(ts AS DOUBLE) BETWEEN 0 AND 253402214400
+            THEN make_timestamp(CAST(round(TRY_CAST(ts AS DOUBLE) * 1e6) AS BIGINT))
         ELSE TRY(make_timestamp(epoch_us(TRY_CAST(ts AS TIMESTAMPTZ))))
     END"""
+# A year that Python cannot hold is damage, not a time.
+_NO_TIME = "started IS NULL OR started NOT BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9999-12-31'"
 
 
 def literal(text: str) -> str:
@@ -44,7 +45,7 @@ parsed AS (SELECT {", ".join(columns)} FROM split),
 timed AS (SELECT *, {_TIME} AS started FROM parsed),
 stamped AS (SELECT *, CASE
         WHEN cells_count < {count} THEN 'the header names {count} fields, the line has ' || cells_count
-        WHEN started IS NULL THEN 'ts is no time'
+        WHEN {_NO_TIME} THEN 'ts is no time'
     END AS reject
     FROM timed)
 """
@@ -75,7 +76,7 @@ timed AS (SELECT *, {_TIME} AS started FROM parsed),
 stamped AS (SELECT *, CASE
         WHEN broken THEN 'not a JSON object'
         {other}
-        WHEN started IS NULL THEN 'ts is no time'
+        WHEN {_NO_TIME} THEN 'ts is no time'
     END AS reject
     FROM timed)
 """
