@@ -7,9 +7,13 @@ import hashlib
 import io
 import lzma
 import zlib
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 READ_BYTES = 1 << 20
+OUTPUT_BYTES = 8 << 20
+# zstandard has no output limit; a run-length block of 4 bytes gives 128 KiB, so this much input
+# gives 64 MiB at the worst.
+ZSTD_INPUT_BYTES = 2048
 # Deflate cannot expand more than 1,032 times and real logs stay below 100; a file that expands
 # more than this, past this size, is a decompression bomb.
 BOMB_RATIO = 500
@@ -21,13 +25,6 @@ _MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ\x00", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
 )
-
-
-class _Decoder(Protocol):
-    eof: bool
-    unused_data: bytes
-
-    def decompress(self, data: bytes) -> bytes: ...
 
 
 def compression_of(head: bytes) -> str:
@@ -64,7 +61,7 @@ class Decompressed(io.RawIOBase):
         self._ended = False
         head = self._read_raw()
         self.compression = compression_of(head)
-        self._decode = _decoder(self.compression) if self.compression else None
+        self._decode: Any = _decoder(self.compression) if self.compression else None
         self._input = head
 
     def readable(self) -> bool:
@@ -94,16 +91,26 @@ class Decompressed(io.RawIOBase):
         return data
 
     def _next(self) -> bytes:
-        data = self._input or self._read_raw()
-        self._input = b""
         if self._decode is None:
+            data = self._take_input() or self._read_raw()
             self._ended = not data
             return data
+        if self._holds_output():
+            return self._decoded(b"")
+        data = self._take_input() or self._read_raw()
         if not data:
             self._ended = True
             self.partial_reason = f"the {self.compression} data ends early"
             return b""
         return self._decoded(data)
+
+    def _take_input(self) -> bytes:
+        data, self._input = self._input, b""
+        return data
+
+    def _holds_output(self) -> bool:
+        """Whether the decoder stopped at the output limit and can go on without more input."""
+        return self.compression in ("bzip2", "xz") and not self._decode.needs_input and not self._decode.eof
 
     def _decoded(self, data: bytes) -> bytes:
         try:
@@ -120,25 +127,20 @@ class Decompressed(io.RawIOBase):
         return out
 
     def _decode_bounded(self, data: bytes) -> bytes:
+        """At most `OUTPUT_BYTES` of output, whatever the input claims."""
         decode = self._decode
-        assert decode is not None
-        if self.compression == "gzip":
-            out: bytes = decode.decompress(data, 8 * READ_BYTES)
-            self._input = decode.unconsumed_tail
-        elif self.compression == "zstd":
-            out = decode.decompress(data)
+        if self.compression == "zstd":
+            out: bytes = decode.decompress(data[:ZSTD_INPUT_BYTES])
+            self._input = data[ZSTD_INPUT_BYTES:]
         else:
-            out = decode.decompress(data, 8 * READ_BYTES)
-            while not decode.eof and not decode.needs_input and len(out) < 8 * READ_BYTES:
-                out += decode.decompress(b"", 8 * READ_BYTES - len(out))
-            if not decode.eof and not decode.needs_input:
-                # More output waits inside the decoder: feed it nothing next time.
-                self._input = b""
+            out = decode.decompress(data, OUTPUT_BYTES)
+            self._input = decode.unconsumed_tail if self.compression == "gzip" else b""
         if decode.eof:
-            self._start_next_member(decode.unused_data)
+            self._start_next_member(decode.unused_data + (self._input if self.compression == "zstd" else b""))
         return out
 
     def _start_next_member(self, rest: bytes) -> None:
+        self._input = b""
         rest = rest or self._read_raw()
         rest = rest.lstrip(b"\x00") if self.compression == "gzip" else rest
         if rest and compression_of(rest) == self.compression:

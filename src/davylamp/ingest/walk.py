@@ -32,7 +32,7 @@ def evidence_paths(paths: Sequence[str], leave_out: Path | None = None) -> Itera
     seen: set[str] = set()
     for name in paths:
         for found in _expand(name, leave_out):
-            key = found.path if found.path == STANDARD_INPUT else os.path.realpath(found.path)
+            key = found.path if found.refusal or found.path == STANDARD_INPUT else os.path.realpath(found.path)
             if key not in seen or found.refusal:
                 seen.add(key)
                 yield found

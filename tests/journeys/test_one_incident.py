@@ -1,0 +1,71 @@
+"""Guessing, a login, a look-up and a dialogue on one host, from four kinds of files, are one incident."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from davylamp.app.scan import ScanRequest, scan
+from tests.journeys.story import ATTACKER, POOL, POOL_NAME, write_story
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def document(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("story")
+    write_story(folder / "evidence", seed=request.param)
+    result = scan(ScanRequest(paths=(str(folder / "evidence"),), case_folder=folder / "case"))
+    assert result.failures == ()
+    return result.document
+
+
+def test_it_is_one_incident_on_the_victim_alone(document: dict[str, Any]) -> None:
+    [incident] = document["incidents"]
+    assert [asset["name"] for asset in incident["assets"]] == ["web1"]
+    assert incident["severity"] == "critical"
+    assert incident["probability"] >= 0.99
+
+
+def test_its_entry_point_is_the_login(document: dict[str, Any]) -> None:
+    [incident] = document["incidents"]
+    entry = next(each for each in document["findings"] if each["uid"] == incident["entry_point"]["finding"])
+    assert entry["unit"] == "ssh_login_after_guessing"
+    assert ATTACKER in incident["entry_point"]["text"]
+    assert "deploy" in incident["entry_point"]["text"]
+
+
+def test_four_kinds_of_evidence_tell_its_story_in_order(document: dict[str, Any]) -> None:
+    [incident] = document["incidents"]
+    units = {each["unit"] for each in document["findings"] if each["uid"] in incident["findings"]}
+    assert {"ssh_login_after_guessing", "pool_domain_lookup", "mining_dialogue", "cpu_floor_raised"} <= units
+    moments = [line["at"] for line in incident["story"]]
+    assert moments == sorted(moments)
+    stages = [line["stage"] for line in incident["story"]]
+    assert stages.index("access") < stages.index("mining")
+
+
+def test_observables_and_evidence_can_be_looked_up(document: dict[str, Any]) -> None:
+    values = {item["value"] for finding in document["findings"] for item in finding["observables"]}
+    assert {ATTACKER, POOL, POOL_NAME} <= values
+    for finding in document["findings"]:
+        assert finding["evidence"]
+        for cited in finding["evidence"]:
+            assert Path(cited["path"]).is_file()
+            assert {"line", "frame", "offset"} & set(cited)
+
+
+def test_a_flat_priced_machine_costs_capacity_and_no_bill(document: dict[str, Any]) -> None:
+    cost = document["incidents"][0]["cost"]
+    assert cost["billed_extra_usd"] == 0
+    # c5.2xlarge is $0.34 an hour in us-east-1; about three quarters of it are taken.
+    assert cost["run_rate_usd_per_hour"] == pytest.approx(0.34 * 0.74, rel=0.15)
+    assert cost["low_usd"] <= cost["capacity_lost_usd"] <= cost["high_usd"]
+    assert any("flat price" in line for line in cost["basis"])
+
+
+def test_the_neighbour_is_in_no_incident(document: dict[str, Any]) -> None:
+    in_incident = {uid for incident in document["incidents"] for uid in incident["findings"]}
+    for finding in document["findings"]:
+        if {asset["name"] for asset in finding["assets"]} == {"web2"}:
+            assert finding["uid"] not in in_incident
