@@ -92,7 +92,12 @@ _FORMS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("failed", ("Failed ",), _VERDICT_HEAD, _tail(_FROM_PORT)),
     ("accepted", ("Accepted ",), _VERDICT_HEAD, _tail(_FROM_PORT)),
     ("invalid", ("Invalid user ", "Illegal user "), _fixed_head("Invalid user "), _tail(_FROM)),
-    ("pam", ("pam_unix(sshd:auth): authentication failure;", "authentication failure;"), _fixed_head(""), _tail(_PAM_TAIL)),
+    (
+        "pam",
+        ("pam_unix(sshd:auth): authentication failure;", "authentication failure;"),
+        _fixed_head(""),
+        _tail(_PAM_TAIL),
+    ),
     ("pam_more", ("PAM ",), _matched_head(_PAM_MORE), _tail(_PAM_TAIL)),
     ("pam_error", ("PAM: Authentication ",), _matched_head(_PAM_ERROR), _tail(_FROM)),
     ("pam_other", ("pam_",), _matched_head(_PAM_FAILURE), _tail(_PAM_TAIL)),
@@ -117,7 +122,9 @@ def _pick(cases: Mapping[str, str]) -> str:
     arms: dict[str, list[str]] = {}
     for kind, value in cases.items():
         arms.setdefault(value, []).append(literal(kind))
-    return "CASE " + " ".join(f"WHEN kind IN ({', '.join(kinds)}) THEN {value}" for value, kinds in arms.items()) + " END"
+    return (
+        "CASE " + " ".join(f"WHEN kind IN ({', '.join(kinds)}) THEN {value}" for value, kinds in arms.items()) + " END"
+    )
 
 
 def parsed(relation: str, carried: str, keep: str = "FALSE") -> str:
@@ -170,8 +177,8 @@ def _columns() -> str:
     ranks = _pick({kind: str(rank) for kind, rank in _RANKS.items()})
     unknown = "(starts_with(user_text, 'invalid user ') OR starts_with(user_text, 'illegal user '))"
     return f"""kind, {ranks} AS rank,
-        least(greatest(CASE WHEN kind = 'pam_more' THEN TRY_CAST(split_part(said, ' ', 2) AS BIGINT) ELSE said_count END,
-            1), {REPEAT_MAX_COUNT}) AS repeat_count,
+        least({REPEAT_MAX_COUNT}, greatest(1, CASE WHEN kind = 'pam_more'
+            THEN TRY_CAST(split_part(said, ' ', 2) AS BIGINT) ELSE said_count END)) AS repeat_count,
         CASE WHEN tail.source IN ('', 'UNKNOWN') THEN NULL
             WHEN starts_with(tail.source, '::ffff:') THEN substr(tail.source, 8) ELSE tail.source END AS source,
         CASE WHEN kind NOT IN {_PAM_KINDS} THEN TRY_CAST(tail.second AS INTEGER) END AS source_port,

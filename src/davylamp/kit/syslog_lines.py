@@ -15,18 +15,24 @@ from davylamp.kit.engine import literal
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _PRI = "(?:<[0-9]{1,3}>)?"
-_CLOCK = "[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?"
+_CLOCK = "[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?"
 # Brackets belong to programs (`sshd[1]:`), never to host names, so a line without a host cannot
 # pass its program for one.
 _HOST = r"(?:([^ \[\]]+) )?"
 _LEVEL = "(?:(?:EMERG|ALERT|CRIT|ERR|ERROR|WARNING|NOTICE|INFO|DEBUG) )?"
-_AFTER_TAG = r"(?: <[^>]*>)?:(?: \[ID [0-9]+ [a-z0-9.]+\])? *"
+_AFTER_TAG = r"(?: <[^>]*>)?: *"
+# Solaris repeats facility and severity before the text: `sshd[1]: [ID 800047 auth.info] Accepted ...`.
+_MESSAGE_ID = r"^\[ID [0-9]+ [a-z0-9.]+\] "
 _ELEMENTS = r'(?:-|(?:\[(?:[^\]\\"]|\\.|"(?:[^"\\]|\\.)*")*\])+)'
 # A line of every 64 carries its day along so that a new year can be seen in programs' lines that
 # give no event; around new year, and in short files, every line does.
 _MARKED = "(line < 10000 OR line % 64 = 0 OR month IN (1, 12))"
 # Files whose months run backwards more often than this are not in time order at all.
 _NEW_YEARS_MAX_COUNT = 50
+# Days as month * 32 + day. Relays deliver a few lines of 30 and 31 December after the first of January.
+_NEW_YEAR_KEY = 34
+_YEAR_END_KEY = 414
+_LATE_LINES_COUNT = 100_000
 
 STAMP = rf"^{_PRI}(?:{_MONTH} {{1,2}}[0-9]{{1,2}}(?: [0-9]{{4}})? |(?:1 )?[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]){_CLOCK}"
 
@@ -55,8 +61,11 @@ def headed(needle: str, program: str, tagged: str = r"(?:\[([0-9]+)\])?") -> str
     # The common shapes again without options: an expression that never has to choose runs five times faster.
     plain_tag = rf"([^ \[\]]+) ({program})\[([0-9]+)\]: "
     plain = rf"^([A-Z][a-z]{{2}} [ 0-9][0-9]() ([0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}) {plain_tag})"
-    plain_iso = rf"^(([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9:]{{8}}(?:\.[0-9]+)?)(Z|[+-][0-9]{{2}}:?[0-9]{{2}}) {plain_tag})"
-    starts = f"""SELECT line, byte_offset, text, {needle} AS is_needed, regexp_matches(text, {literal(STAMP)}) AS is_stamped,
+    plain_iso = (
+        rf"^(([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9:]{{8}}(?:\.[0-9]+)?)(Z|[+-][0-9]{{2}}:?[0-9]{{2}}) {plain_tag})"
+    )
+    starts = f"""SELECT line, byte_offset, text, {needle} AS is_needed,
+        regexp_matches(text, {literal(STAMP)}) AS is_stamped,
         CASE WHEN starts_with(text, '<') THEN regexp_replace(text, '^<[0-9]{{1,3}}>', '') ELSE text END AS body
         FROM records"""
     days = f"""SELECT line, byte_offset, text, is_stamped, is_needed AND is_stamped AS is_needed, body,
@@ -74,12 +83,13 @@ def headed(needle: str, program: str, tagged: str = r"(?:\[([0-9]+)\])?") -> str
     return f"""SELECT line, byte_offset, is_stamped, has_year, month, day,
         CASE WHEN NOT is_stamped THEN trim(text) = '' ELSE FALSE END AS is_blank,
         CASE WHEN month IS NOT NULL THEN TRY_CAST(head.first AS INTEGER) END AS year,
-        CASE WHEN month IS NOT NULL THEN replace(head.second, ',', '.') END AS clock,
+        CASE WHEN month IS NOT NULL THEN head.second END AS clock,
         CASE WHEN month IS NULL AND head.whole <> '' THEN {_instant("head.first", "head.second")} END AS stamped_at,
         nullif(nullif(head.host, ''), '-') AS device_name, nullif(head.program, '') AS program,
         TRY_CAST(head.pid AS BIGINT) AS process_pid,
-        CASE WHEN head.whole <> '' THEN substr(text, length(head.whole) + 1) END AS message
-        FROM ({heads}) AS heads"""
+        CASE WHEN head.whole IS NULL OR head.whole = '' THEN NULL WHEN starts_with(body, '[ID ')
+            THEN regexp_replace(body, {literal(_MESSAGE_ID)}, '') ELSE body END AS message
+        FROM (SELECT *, substr(text, length(head.whole) + 1) AS body FROM ({heads}) AS heads) AS bodies"""
 
 
 def _extract(pattern: str) -> str:
@@ -91,7 +101,7 @@ def _instant(clock: str, zone: str) -> str:
         f"CASE WHEN {zone} IN ('', 'Z') THEN 0 ELSE (CASE WHEN starts_with({zone}, '-') THEN -1 ELSE 1 END)"
         f" * (TRY_CAST(substr({zone}, 2, 2) AS INTEGER) * 60 + TRY_CAST(right({zone}, 2) AS INTEGER)) END"
     )
-    return f"TRY_CAST(replace({clock}, ',', '.') AS TIMESTAMP) - to_minutes({offset_minutes})"
+    return f"TRY_CAST({clock} AS TIMESTAMP) - to_minutes({offset_minutes})"
 
 
 def marks_year() -> str:
@@ -115,13 +125,17 @@ def dated(relation: str, modified_year: int) -> str:
     return f"""
     WITH blocks AS (SELECT line // 256 AS block, month * 32 + day AS day_key, min(line) AS first_line
         FROM {relation} AS stamped WHERE NOT has_year AND month > 0 GROUP BY 1, 2),
-    steps AS (SELECT first_line, day_key - lag(day_key) OVER (ORDER BY first_line) AS moved_days,
-        lag(day_key) OVER (ORDER BY first_line) AS from_key, day_key FROM blocks),
-    new_years AS (SELECT first_line, CASE WHEN moved_days < 0 THEN 1 ELSE -1 END AS step FROM steps
-        WHERE moved_days < -192 OR (from_key <= 34 AND day_key >= 414) ORDER BY first_line LIMIT {_NEW_YEARS_MAX_COUNT}),
-    turns AS (SELECT coalesce(list(new_years), []) AS all_turns FROM new_years),
-    undated AS (SELECT rows.*, {modified_year} - coalesce(list_sum(list_transform(all_turns,
-            lambda turn: CASE WHEN turn.first_line > line THEN turn.step ELSE 0 END)), 0) AS near_year
+    days_in_order AS (SELECT first_line, day_key, coalesce(min(day_key) OVER (ORDER BY first_line
+            ROWS BETWEEN 8 PRECEDING AND 1 PRECEDING), 999) <= {_NEW_YEAR_KEY} AND day_key >= {_YEAR_END_KEY} AS is_late
+        FROM blocks),
+    steps AS (SELECT first_line, day_key - lag(day_key) OVER (ORDER BY first_line) AS moved_days
+        FROM days_in_order WHERE NOT is_late),
+    new_years AS (SELECT first_line FROM steps WHERE moved_days < -192 ORDER BY first_line
+        LIMIT {_NEW_YEARS_MAX_COUNT}),
+    turns AS (SELECT coalesce(list(first_line), []) AS new_year_lines FROM new_years),
+    undated AS (SELECT rows.*, {modified_year} - coalesce(list_sum(list_transform(new_year_lines,
+            lambda first_line: CASE WHEN line < first_line OR (month * 32 + day >= {_YEAR_END_KEY}
+                AND line < first_line + {_LATE_LINES_COUNT}) THEN 1 ELSE 0 END)), 0) AS near_year
         FROM {relation} AS rows CROSS JOIN turns),
     leap AS (SELECT coalesce(max(CASE WHEN NOT has_year AND month = 2 AND day = 29 THEN near_year % 4 END), 0)
         AS years_back FROM undated)

@@ -13,7 +13,9 @@ from davylamp.kit.source import SqlPlan, SqlSource
 _STAMPED = re.compile(syslog_lines.STAMP)
 _YEARLESS = re.compile(r"^(?:<\d{1,3}>)?[A-Z][a-z]{2} {1,2}\d{1,2} \d{2}:")
 # Host and program, or a program alone: what makes a stamped line a syslog line and no CSV or web log.
-_SYSLOG = re.compile(rf"{syslog_lines.STAMP}(?:Z|[+-]\d{{2}}:?\d{{2}})?:? (?:<[^>]*> )?(?:[^ ]+ ){{0,2}}[^ ,;\"{{}}]+(?::| -|$)")
+_SYSLOG = re.compile(
+    rf"{syslog_lines.STAMP}(?:Z|[+-]\d{{2}}:?\d{{2}})?:? (?:<[^>]*> )?(?:[^ ]+ ){{0,2}}[^ ,;\"{{}}]+(?::| -|$)"
+)
 _SSHD = re.compile(rf"{syslog_lines.STAMP}[^ ]* (?:[^ ]+ ){{0,2}}(?:[^ ]*/)?sshd(?:-session|-auth)?[\[(: ]")
 _PROGRAM = "sshd(?:-session|-auth)?"
 # macOS and the BSDs put the process title between name and pid: `sshd-session: root [priv][7]:`.
@@ -77,8 +79,10 @@ class SshdSyslog(SqlSource):
         """Header off every line that mentions sshd, then one expression for each kind of message."""
         yearless = any(_YEARLESS.match(line) for line in sample.lines)
         headed = syslog_lines.headed("contains(text, 'sshd')", _PROGRAM, _TAG)
-        kept = f"""(SELECT *, CASE WHEN NOT is_stamped AND NOT is_blank THEN 'line without a recognisable time stamp'
-            WHEN message IS NOT NULL AND {syslog_lines.no_such_day()} THEN 'time stamp names no instant' END AS header_reject
+        kept = f"""(SELECT *, CASE
+                WHEN NOT is_stamped AND NOT is_blank THEN 'line without a recognisable time stamp'
+                WHEN message IS NOT NULL AND {syslog_lines.no_such_day()} THEN 'time stamp names no instant'
+            END AS header_reject
             FROM ({headed}) AS headed)"""
         keep = f"{syslog_lines.marks_year()} OR header_reject IS NOT NULL"
         rows = f"""SELECT * EXCLUDE (reject, header_reject), coalesce(header_reject, reject) AS reject

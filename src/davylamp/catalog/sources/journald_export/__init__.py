@@ -1,0 +1,1 @@
+"""Authentication verdicts of sshd in the journal's JSON export."""
