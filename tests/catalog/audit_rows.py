@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 import duckdb
+import pyarrow as pa
 
 from davylamp.cost.price_book import PriceBook
 from davylamp.kit.detection import Detection
@@ -70,12 +71,12 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _row(record: Record, line: int) -> tuple[object, ...]:
+def _row(record: Record, line: int) -> dict[str, object]:
     identity = record.get("userIdentity")
     who: Mapping[str, object] = identity if isinstance(identity, dict) else {}
     moment = datetime.fromisoformat(str(record["eventTime"]).split(".")[0].replace("Z", "+00:00"))
     utc = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-    cells = {
+    return {
         "time": utc,
         "actor": who.get("arn") or who.get("invokedBy") or who.get("userName"),
         "actor_type": who.get("type"),
@@ -92,30 +93,39 @@ def _row(record: Record, line: int) -> tuple[object, ...]:
         "request": _json(record.get("requestParameters")),
         "response": _json(record.get("responseElements")),
         "event_uid": record.get("eventID"),
-        "read_only": None,
+        "read_only": record.get("readOnly"),
         "path": "trail.json",
         "line": line,
         "frame": None,
         "byte_offset": None,
     }
-    return tuple(cells[column.name] for column in API_ACTIVITY.stored)
 
 
 def _named(query: str, params: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in params.items() if f"${name}" in query}
 
 
+def _schema() -> pa.Schema:
+    types = {
+        "TIMESTAMP": pa.timestamp("us"),
+        "BIGINT": pa.int64(),
+        "BOOLEAN": pa.bool_(),
+        "VARCHAR[]": pa.list_(pa.string()),
+    }
+    return pa.schema([(column.name, types.get(column.type, pa.string())) for column in API_ACTIVITY.stored])
+
+
 class Trail:
     """A database with the records as its only evidence."""
 
     def __init__(self, records: Iterable[Record]) -> None:
-        self._engine = duckdb.connect()
+        self._engine = duckdb.connect(config={"threads": 1})
         columns = ", ".join(f"{column.name} {column.type}" for column in API_ACTIVITY.stored)
         self._engine.execute(f"CREATE TABLE api_activity ({columns}, asset VARCHAR)")
-        rows = [(*_row(record, line), None) for line, record in enumerate(records, 1)]
+        rows = [_row(record, line) for line, record in enumerate(records, 1)]
         if rows:
-            marks = ", ".join("?" * len(rows[0]))
-            self._engine.executemany(f"INSERT INTO api_activity VALUES ({marks})", rows)
+            self._engine.register("given", pa.Table.from_pylist(rows, schema=_schema()))
+            self._engine.execute("INSERT INTO api_activity BY NAME SELECT * FROM given")
 
     def findings(self, unit: Detection) -> list[Finding]:
         """The findings of one detection."""

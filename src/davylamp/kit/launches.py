@@ -15,6 +15,7 @@ from davylamp.units import format_usd
 
 GROUP_OPERATIONS = frozenset({"CreateAutoScalingGroup", "UpdateAutoScalingGroup", "SetDesiredCapacity"})
 _ACCELERATED = re.compile(r"^(?:ml\.)?(?:p\d|g\d|gr\d|trn\d|inf\d|dl\d|vt\d)")
+_XLARGE = re.compile(r"\.(\d{0,3})xlarge$")
 _FAMILY = re.compile(r"^(?:ml\.)?([a-z]+)")
 _TYPE = re.compile(r"^(?:ml\.)?[a-z][a-z0-9-]*\.[a-z0-9-]+$")
 
@@ -56,6 +57,15 @@ def family_of(instance_type: str) -> str:
     """The class letters of a type: c for c7g.large, so that a new generation is no new family."""
     match = _FAMILY.match(instance_type)
     return match.group(1) if match else ""
+
+
+def vcpu_of(instance_type: str, region: str, facts: Facts) -> float:
+    """vCPUs of one machine: the price table's figure, else four for each xlarge of its size; 0 for no type."""
+    if not instance_type:
+        return 0.0
+    size = _XLARGE.search(instance_type)
+    guessed = 4.0 * int(size.group(1) or 1) if size else 2.0
+    return facts.price(instance_type, region).vcpu or guessed
 
 
 def dry(row: Row) -> bool:
@@ -166,7 +176,7 @@ def bill_of(launches: Sequence[Launch], facts: Facts, most: int = 3) -> Bill:
     for (kind, region), count in counts.items():
         price = facts.price(kind, region) if kind else None
         usd = price.usd_per_hour * count if price else 0.0
-        vcpu_count += (price.vcpu or 0) * count if price else 0.0
+        vcpu_count += vcpu_of(kind, region, facts) * count
         usd_per_hour += usd
         priced.append(
             (usd, f"{count} x {kind or 'a type the record does not name'} in {region or 'an unnamed region'}")

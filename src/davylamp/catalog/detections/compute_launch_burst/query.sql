@@ -44,7 +44,9 @@ groups AS (
 ),
 owned AS (
   SELECT
-    calls.* EXCLUDE (principal),
+    calls.time, calls.actor, calls.access_key, calls.src_ip, calls.user_agent, calls.operation, calls.region, calls.error_code,
+    calls.request, calls.response, calls.event_uid, calls.path, calls.line, calls.frame, calls.byte_offset, calls.account,
+    calls.instance_type, calls.group_name, calls.hour,
     coalesce(groups.principal, calls.principal) AS principal,
     operation IN ('CreateLaunchTemplate', 'CreateLaunchConfiguration') AS prepares
   FROM calls
@@ -63,13 +65,12 @@ counted AS (
           THEN (length(response) - length(replace(response, '"instanceId"', ''))) / 12
         ELSE coalesce(CAST(nullif(regexp_extract(request,
           '"(?:maxCount|desiredCapacity|desiredSize|[tT]otalTargetCapacity|targetCapacity|instanceCount|minSize)"[^0-9a-z"]*([0-9]{1,5})', 1
-        ), '') AS INTEGER), 1)
+        ), '') AS INTEGER), CASE WHEN operation LIKE '%AutoScalingGroup' THEN 0 ELSE 1 END)
       END
       * CASE
         WHEN instance_type LIKE '%.metal%' THEN 96
         WHEN instance_type LIKE '%xlarge'
           THEN 4 * coalesce(CAST(nullif(regexp_extract(instance_type, '[.]([0-9]{1,3})xlarge', 1), '') AS INTEGER), 1)
-        WHEN instance_type = '' THEN 4
         ELSE 2
       END
     END AS vcpu,
@@ -94,8 +95,8 @@ alike AS (
     bursts.account, bursts.principal, bursts.hour,
     count(DISTINCT CASE WHEN earlier.principal = bursts.principal AND earlier.vcpu >= bursts.vcpu * 0.5
       AND earlier.accelerated_vcpu >= bursts.accelerated_vcpu * 0.5 THEN floor(earlier.hour / 24) END) AS alike_days_count,
-    count(DISTINCT CASE WHEN earlier.vcpu >= bursts.vcpu * 0.5
-      AND earlier.accelerated_vcpu >= bursts.accelerated_vcpu * 0.5
+    count(DISTINCT CASE WHEN earlier.vcpu >= bursts.vcpu
+      AND earlier.accelerated_vcpu >= bursts.accelerated_vcpu
       THEN floor(earlier.hour / 24) END) AS account_alike_days_count,
     coalesce(sum(earlier.vcpu), 0) AS earlier_vcpu,
     coalesce(sum(earlier.vcpu * earlier.vcpu), 0) AS earlier_vcpu_squared

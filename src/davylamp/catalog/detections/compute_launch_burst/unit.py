@@ -19,6 +19,7 @@ from davylamp.kit.launches import (
     launches_of,
     templates_of,
     usages_of,
+    vcpu_of,
 )
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import Finding, Technique
@@ -101,20 +102,21 @@ class ComputeLaunchBurst(Detection):
         for _, rows in candidates(candidates_rows, "account", "principal"):
             launching = [row for row in rows if row["operation"] not in PREPARING]
             templates = templates_of(row for row in rows if row["operation"] in PREPARING)
-            launches = [launch for row in launching for launch in launches_of(row, templates)]
+            launches = [launch for row in _once(launching) for launch in launches_of(row, templates)]
             if not launches:
                 continue
             billed = _billed(launches)
             bill = bill_of(billed or launches, facts)
             short = all(_number(row, "history_hours") < self.history_short_hours for row in launching)
             ids = [instance_id for launch in launches for instance_id in launch.ids]
+            llr = self._llr(launching, launches, facts, short)
             yield audit_finding(
                 self.meta,
                 rows,
                 fact_key="burst",
                 because=_sentence(launching, launches, bill, short),
-                llr=self._llr(launching, launches, facts, short),
-                severity=_severity(bill, billed),
+                llr=llr,
+                severity=_severity(bill, billed, llr),
                 ids=ids,
                 types=[launch.instance_type for launch in launches],
                 calls_count=_calls_count(launching),
@@ -125,12 +127,26 @@ class ComputeLaunchBurst(Detection):
         digits = max(surprise_digits(_number(row, "hour_vcpu"), _baseline(row)) for row in rows)
         llr = 2.5 if short else min(4.0, max(1.5, 0.8 * digits))
         llr += 2.0 if any(accelerated(launch.instance_type) for launch in launches) else 0.0
-        llr += 1.0 if any(_vcpu(launch, facts) >= 48 for launch in launches) else 0.0
+        llr += 1.0 if any(vcpu_of(launch.instance_type, launch.region, facts) >= 48 for launch in launches) else 0.0
         llr += 1.0 if len({launch.region for launch in launches}) >= 3 else 0.0
         llr += 1.0 if any(_large_group(row) for row in rows) else 0.0
         llr -= 1.5 if any(_number(row, "account_alike_days_count") >= 2 for row in rows) else 0.0
         llr -= 1.0 if all(map(failed, rows)) else 0.0
         return min(7.0, max(1.0, llr))
+
+
+def _once(rows: Sequence[Row]) -> list[Row]:
+    """Without the wishes of groups whose machines are among the rows: those would be counted twice."""
+    filled = {
+        (row.get("region"), row.get("group_name"))
+        for row in rows
+        if row["operation"] not in GROUP_OPERATIONS and row.get("group_name")
+    }
+    return [
+        row
+        for row in rows
+        if row["operation"] not in GROUP_OPERATIONS or (row.get("region"), row.get("group_name")) not in filled
+    ]
 
 
 def _number(row: Row, column: str) -> float:
@@ -149,10 +165,6 @@ def _baseline(row: Row) -> Baseline:
 def _calls_count(rows: Sequence[Row]) -> int:
     by_hour = {row.get("hour"): int(_number(row, "calls_count")) for row in rows}
     return sum(by_hour.values())
-
-
-def _vcpu(launch: Launch, facts: Facts) -> float:
-    return (facts.price(launch.instance_type, launch.region).vcpu or 0.0) if launch.instance_type else 0.0
 
 
 def _large_group(row: Row) -> bool:
@@ -179,8 +191,8 @@ def _without_repeats(launches: Sequence[Launch]) -> list[Launch]:
     return kept + [largest[key] for key in sorted(largest)]
 
 
-def _severity(bill: Bill, billed: Sequence[Launch]) -> Severity:
-    if not billed:
+def _severity(bill: Bill, billed: Sequence[Launch], llr: float) -> Severity:
+    if not billed or llr < 3:
         return Severity.MEDIUM
     return Severity.CRITICAL if bill.usd_per_hour >= 50 else Severity.HIGH
 

@@ -152,7 +152,7 @@ class ContainerTaskAtFullSize(Detection):
             stage="preparation",
             severity=Severity.MEDIUM,
             because=f"{called_by(cited[0])} created {count_of(len(cited), 'ECS cluster')} in {listed(regions)}, "
-            f"{most} within one hour ({refused} refused).",
+            f"{most} within one hour" + (f" ({refused} refused)." if refused else "."),
             llr=(4.0 if most >= 40 else 3.0) - (1.0 if refused == len(cited) else 0.0),
         )
 
@@ -215,7 +215,5 @@ def _sentence(
     refused = sum(failed(start) for start, _, _ in starts)
     delay = min(instant(start["time"]) - instant(made["time"]) for start, _, made in starts)
     minutes = int(delay.total_seconds() // 60)
-    return (
-        f"{text}, and asked for {count_of(tasks, 'task')} of it {minutes} min later "
-        f"({refused} of {count_of(len(starts), 'call')} refused): {money}."
-    )
+    denied = f" ({refused} of {count_of(len(starts), 'call')} refused)" if refused else ""
+    return f"{text}, and asked for {count_of(tasks, 'task')} of it {minutes} min later{denied}: {money}."

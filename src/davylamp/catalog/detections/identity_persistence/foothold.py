@@ -139,16 +139,18 @@ def _trust(row: Row) -> Foothold | None:
     return Foothold("trust", role, f"let {strangers[0]} assume", llr)
 
 
+def _everybody(asked: object) -> bool:
+    return isinstance(asked, dict) and asked.get("principal") == "*"
+
+
 def _public_function(row: Row) -> Foothold | None:
     asked = request(row)
-    open_to_all = (
-        first_text(asked, "principal") == "*" or first_text(asked, "authType", "functionUrlAuthType") == "NONE"
-    )
+    open_to_all = _everybody(asked) or first_text(asked, "authType", "functionUrlAuthType") == "NONE"
     narrowed = first_text(asked, "sourceAccount", "sourceArn", "principalOrgID")
     if not open_to_all or narrowed:
         return None
     name = first_text(asked, "functionName").rpartition(":function:")[2] or first_text(asked, "functionName")
-    direct = first_text(asked, "principal") == "*" and first_text(asked, "functionUrlAuthType") != "NONE"
+    direct = _everybody(asked) and first_text(asked, "functionUrlAuthType") != "NONE"
     return Foothold("function", name, "opened to everybody function", 3.5 if direct else 2.0)
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from davylamp.kit.audit import audit_finding, called_by, count_of, listed, text_of
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates
-from davylamp.kit.launches import Launch, accelerated, bill_of, launches_of, usages_of
+from davylamp.kit.launches import Launch, accelerated, bill_of, launches_of, usages_of, vcpu_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import Finding, Technique
 from davylamp.model.severity import Severity
@@ -92,11 +92,7 @@ class LaunchDryRun(Detection):
 
     def _llr(self, rows: Sequence[Row], launches: Sequence[Launch], regions: set[str], facts: Facts) -> float:
         answers = {text_of(row, "error_code").rpartition(".")[2] for row in rows}
-        large = any(
-            (facts.price(launch.instance_type, launch.region).vcpu or 0) >= self.large_vcpu_count
-            for launch in launches
-            if launch.instance_type
-        )
+        large = any(vcpu_of(launch.instance_type, launch.region, facts) >= self.large_vcpu_count for launch in launches)
         llr = 2.5
         llr += 0.7 if len(rows) >= 3 or len(regions) >= 2 else 0.0
         llr += 0.5 if {"DryRunOperation", "UnauthorizedOperation"} <= answers else 0.0

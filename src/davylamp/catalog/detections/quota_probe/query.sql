@@ -45,7 +45,7 @@ days AS (
     account, principal, day,
     count(*) AS day_calls_count,
     count(DISTINCT region) AS day_regions_count,
-    count(DISTINCT CASE WHEN kind <> 'capacity' THEN concat(region, quota_code) END) AS day_quotas_count,
+    count(DISTINCT CASE WHEN kind <> 'capacity' THEN concat(coalesce(region, ''), quota_code) END) AS day_quotas_count,
     sum(CASE WHEN kind = 'increase' THEN 1 ELSE 0 END) AS day_increases_count
   FROM kinds
   GROUP BY account, principal, day
@@ -53,19 +53,17 @@ days AS (
 seen AS (
   SELECT
     *,
-    count(*) OVER (
-      PARTITION BY account, principal ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    ) AS earlier_days_count
+    count(*) OVER (PARTITION BY account, principal) AS days_count
   FROM days
 ),
 probing AS (
   SELECT * FROM seen
-  WHERE earlier_days_count < $steady_days_count
+  WHERE days_count < $steady_days_count
     AND (day_regions_count >= $regions_count OR day_quotas_count >= $quotas_count OR day_increases_count > 0)
 ),
 ranked AS (
   SELECT
-    kinds.*, probing.day_calls_count, probing.day_regions_count, probing.earlier_days_count,
+    kinds.*, probing.day_calls_count, probing.day_regions_count, probing.days_count,
     row_number() OVER (
       PARTITION BY kinds.account, kinds.principal, kinds.region, kinds.kind, kinds.quota_code
       ORDER BY kinds.time, kinds.path, kinds.line, kinds.byte_offset
@@ -90,12 +88,17 @@ breadth AS (
     CASE WHEN actor LIKE '%:assumed-role/%' THEN regexp_extract(actor, '^(.*:assumed-role/[^/]+)', 1)
       ELSE coalesce(nullif(actor, ''), nullif(access_key, ''), 'unknown') END AS principal,
     CAST(floor(epoch(time) / 86400) AS BIGINT) AS day,
-    count(DISTINCT concat(service, operation)) AS operations_count
+    count(DISTINCT concat(coalesce(service, ''), coalesce(operation, ''))) AS operations_count,
+    min(time) AS first_at
   FROM api_activity
   GROUP BY 1, 2, 3
+),
+began AS (
+  SELECT account, min(first_at) AS first_at FROM breadth GROUP BY account
 )
-SELECT firsts.*, breadth.operations_count
+SELECT firsts.*, breadth.operations_count, epoch(firsts.time) - epoch(began.first_at) AS history_s
 FROM firsts
+JOIN began ON firsts.account = began.account
 JOIN breadth
   ON firsts.account = breadth.account AND firsts.principal = breadth.principal AND firsts.day = breadth.day
 WHERE firsts.position <= $rows_count

@@ -31,13 +31,14 @@ class QuotaProbe(Detection):
 
     How it decides.
     A day of a principal is looked at when it read quotas or offers in three regions (`regions_count`; people work
-    in one or two), or three quotas (`quotas_count`), or asked for a raise. Principals that did such reads on three
-    earlier days (`steady_days_count`) are monitors and stay quiet. The likelihood ratio (natural log): 1.2 for a
-    few quotas, 2 for three regions, 3 for three regions within ten minutes, 4 for ten (Elastic's published rule
-    asks for ten regions and ten calls of L-1216C47A in 30 s), 2 for a raise asked for (2.5 with reads); 0.5 less
-    where only offers were read. A principal that called 60 different operations that day
+    in one or two), or three quotas (`quotas_count`), or asked for a raise. Principals that did such reads on five
+    days (`steady_days_count`, a working week) are monitors and stay quiet. The likelihood ratio (natural log): 1.2
+    for a few quotas, 2 for three regions, 3 for three regions within ten minutes, 4 for ten (Elastic's published
+    rule asks for ten regions and ten calls of L-1216C47A in 30 s), 2 for a raise asked for (2.5 with reads); 0.5
+    less where only offers were read. A principal that called 60 different operations that day
     (`inventory_operations_count`; a posture scan calls hundreds, a person few dozens) is most likely taking an
-    inventory: 1.5 less. Nothing below 1 is reported.
+    inventory: 1.5 less. 0.5 less where the evidence reaches back less than a day (`history_least_s`): a monitor's
+    first run looks the same. Nothing below 1 is reported.
 
     What it misses.
     One region, one quota; a reader that keeps going for weeks; attackers who try and read the quota from the
@@ -70,10 +71,11 @@ class QuotaProbe(Detection):
     params: ClassVar[Mapping[str, object]] = {
         "regions_count": 3,
         "quotas_count": 3,
-        "steady_days_count": 3,
+        "steady_days_count": 5,
         "rows_count": 400,
     }
     inventory_operations_count = 60
+    history_least_s = 86400.0
     least_llr = 1.0
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
@@ -104,6 +106,7 @@ class QuotaProbe(Detection):
         inventory = all(_whole(row, "operations_count") >= self.inventory_operations_count for row in rows)
         llr -= 1.5 if inventory else 0.0
         llr -= 0.5 if all(map(failed, rows)) else 0.0
+        llr -= 0.5 if all(_number(row, "history_s") < self.history_least_s for row in rows) else 0.0
         return llr
 
 
@@ -121,6 +124,11 @@ def most_regions(rows: Sequence[Row], window: timedelta) -> int:
 def _whole(row: Row, column: str) -> int:
     value = row.get(column)
     return value if isinstance(value, int) else 0
+
+
+def _number(row: Row, column: str) -> float:
+    value = row.get(column)
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _calls_count(rows: Sequence[Row]) -> int:

@@ -110,8 +110,9 @@ class ServerlessOrBuildComputeBurst(Detection):
     def _llr(self, jobs: Sequence[tuple[Row, Job]], many: bool) -> float:
         rows = [row for row, _ in jobs]
         busiest = max(_whole(row, "hour_calls_count") for row in rows)
-        new = any(_whole(row, "product_age_hours") < 1 for row in rows) and any(
-            _whole(row, "history_hours") >= self.history_least_hours for row in rows
+        new = any(
+            _whole(row, "product_age_hours") < 1 and _whole(row, "history_hours") >= self.history_least_hours
+            for row in rows
         )
         llr = 1.5 if new else 0.0
         llr += 1.5 if any(job.large for _, job in jobs) else 0.0
@@ -141,8 +142,8 @@ def _sentence(jobs: Sequence[tuple[Row, Job]], facts: Facts) -> str:
     text += f", {busiest} within one hour" if busiest > 1 else ""
     text += f", on {types}" if types else ""
     text += f": {vcpu:,.0f} vCPU, at least {format_usd(usd)} an hour" if usd else ""
-    history = max(_whole(row, "history_hours") for row in rows)
-    if any(_whole(row, "product_age_hours") < 1 for row in rows):
-        text += f"; the account did not use {product} before in {history} hours of evidence"
+    news = [_whole(row, "history_hours") for row in rows if _whole(row, "product_age_hours") < 1]
+    if news:
+        text += f"; the account did not use {product} before in {max(news)} hours of evidence"
     refused = sum(map(failed, rows))
     return text + (f"; {refused} refused." if refused else ".")

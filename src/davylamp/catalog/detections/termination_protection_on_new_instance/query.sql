@@ -47,7 +47,9 @@ spans AS (
 ),
 launching AS (
   SELECT
-    calls.* EXCLUDE (principal), spans.principal, spans.days_count, spans.calls_count, 'launches' AS role,
+    calls.time, calls.actor, calls.access_key, calls.src_ip, calls.user_agent, calls.operation, calls.region,
+    calls.error_code, calls.request, calls.response, calls.event_uid, calls.path, calls.line, calls.frame,
+    calls.byte_offset, calls.account, spans.principal, spans.days_count, spans.calls_count, 'launches' AS role,
     row_number() OVER (
       PARTITION BY spans.account, spans.principal ORDER BY time DESC, path, line, byte_offset
     ) AS position

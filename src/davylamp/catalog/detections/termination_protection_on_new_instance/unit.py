@@ -18,7 +18,7 @@ from davylamp.kit.audit import (
 )
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates, instant
-from davylamp.kit.launches import Launch, accelerated, bill_of, launches_of, usages_of
+from davylamp.kit.launches import Launch, accelerated, bill_of, launches_of, usages_of, vcpu_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import Finding, Technique
 from davylamp.model.severity import Severity
@@ -108,11 +108,7 @@ class TerminationProtectionOnNewInstance(Detection):
 
     def _llr(self, first: Row, amount: int, launches: Sequence[Launch], facts: Facts) -> float:
         gpu = any(accelerated(launch.instance_type) for launch in launches)
-        large = any(
-            (facts.price(launch.instance_type, launch.region).vcpu or 0) >= self.large_vcpu_count
-            for launch in launches
-            if launch.instance_type
-        )
+        large = any(vcpu_of(launch.instance_type, launch.region, facts) >= self.large_vcpu_count for launch in launches)
         llr = 5.0 if amount >= 10 else 4.0 if amount >= 3 else 2.5 if amount == 2 else 2.0 if gpu or large else 0.0
         days = first.get("days_count")
         llr -= 1.5 if isinstance(days, int) and days >= self.steady_days_count else 0.0

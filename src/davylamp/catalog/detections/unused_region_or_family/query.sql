@@ -84,7 +84,9 @@ novel AS (
 ),
 cited AS (
   SELECT
-    placed.* EXCLUDE (earlier_calls_count, region_first_at, family_first_at, by_service),
+    placed.time, placed.actor, placed.access_key, placed.src_ip, placed.user_agent, placed.operation, placed.region,
+    placed.error_code, placed.request, placed.response, placed.event_uid, placed.path, placed.line, placed.frame,
+    placed.byte_offset, placed.account, placed.principal, placed.instance_type, placed.family,
     novel.first_at, novel.earlier_calls_count, novel.region_first_at, novel.family_first_at, novel.singles_count,
     novel.account_first_at, novel.region_change_at,
     row_number() OVER (

@@ -10,7 +10,7 @@ from typing import ClassVar
 from davylamp.kit.audit import audit_finding, called_by, failed, listed, text_of
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates, instant
-from davylamp.kit.launches import GROUP_OPERATIONS, Launch, accelerated, bill_of, launches_of, usages_of
+from davylamp.kit.launches import GROUP_OPERATIONS, Launch, accelerated, bill_of, launches_of, usages_of, vcpu_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import Finding, Technique
 from davylamp.model.severity import Severity
@@ -37,8 +37,9 @@ class UnusedRegionOrFamily(Detection):
     added. The log of 0.8 over that chance (an attacker's launch is new most of the time: 0.8, a judgement) is the
     likelihood ratio, at most 3. So the first launch of an empty history weighs next to nothing, and one after 500
     launches of the same two triples weighs fully. +1 when nothing at all was changed in the region before, +1.5 for
-    accelerators, +0.5 for a machine of 48 vCPUs or more, -0.5 when refused; at most 5.5. Nothing below 1.2
-    (`least_llr`) is reported.
+    accelerators, +0.5 for a machine of 48 vCPUs or more, -0.5 when refused, -2 when it is less than eight vCPUs in
+    all (`small_vcpu_count`, half a task of the campaign: what people try things with); at most 5.5. Nothing below
+    1.2 (`least_llr`) is reported.
 
     What it misses.
     Launches in the region and family the account always uses; everything the account did before the evidence
@@ -71,6 +72,7 @@ class UnusedRegionOrFamily(Detection):
     )
     params: ClassVar[Mapping[str, object]] = {"rows_count": 500}
     new_share_of_attackers_ratio = 0.8
+    small_vcpu_count = 8
     least_llr = 1.2
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
@@ -107,9 +109,17 @@ class UnusedRegionOrFamily(Detection):
         kinds = {text_of(row, "instance_type") for row in rows} - {""}
         llr += 1.0 if _region_untouched(first) else 0.0
         llr += 1.5 if any(map(accelerated, kinds)) else 0.0
-        llr += 0.5 if any((facts.price(kind, text_of(first, "region")).vcpu or 0) >= 48 for kind in kinds) else 0.0
+        llr += 0.5 if any(vcpu_of(kind, text_of(first, "region"), facts) >= 48 for kind in kinds) else 0.0
         llr -= 0.5 if all(map(failed, rows)) else 0.0
+        llr -= 2.0 if self._small(rows, facts) else 0.0
         return min(5.5, llr)
+
+    def _small(self, rows: Sequence[Row], facts: Facts) -> bool:
+        launches = [launch for row in rows for launch in launches_of(row)]
+        if any(accelerated(launch.instance_type) or not launch.instance_type for launch in launches):
+            return False
+        sizes = [vcpu_of(launch.instance_type, launch.region, facts) * launch.count for launch in launches]
+        return sum(sizes) < self.small_vcpu_count
 
 
 def _whole(row: Row, column: str) -> int:

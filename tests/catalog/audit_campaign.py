@@ -1,0 +1,279 @@
+"""The cloud campaign of November 2025, rebuilt as CloudTrail records in any order and pace, amid an account's own work.
+
+Shapes of requests and answers follow the services' documented forms; every name, key and address is made up
+(documentation ranges, example accounts).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+ACCOUNT = "123456789012"
+START = datetime(2026, 3, 2, tzinfo=UTC)
+REGIONS = (
+    "us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-central-1", "eu-north-1",
+    "ap-south-1", "ap-southeast-1", "ap-northeast-1", "sa-east-1", "ca-central-1",
+)  # fmt: skip
+Record = dict[str, object]
+
+
+class Caller:
+    """One principal: builds its records."""
+
+    def __init__(self, arn: str, key: str, ip: str, kind: str = "IAMUser") -> None:
+        self._identity = {"type": kind, "arn": arn, "accountId": ACCOUNT, "accessKeyId": key}
+        self._ip = ip
+        self.arn = arn
+        self._count = 0
+
+    def call(
+        self,
+        at: datetime,
+        service: str,
+        operation: str,
+        region: str = "us-east-1",
+        request: Mapping[str, object] | None = None,
+        response: Mapping[str, object] | None = None,
+        error: str | None = None,
+    ) -> Record:
+        """One CloudTrail record."""
+        self._count += 1
+        record: Record = {
+            "eventVersion": "1.09",
+            "userIdentity": dict(self._identity),
+            "eventTime": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "eventSource": f"{service}.amazonaws.com",
+            "eventName": operation,
+            "awsRegion": region,
+            "sourceIPAddress": self._ip,
+            "userAgent": "Boto3/1.35.0",
+            "requestParameters": request,
+            "responseElements": response,
+            "eventID": f"{self.arn.rpartition('/')[2]}-{self._count}",
+            "readOnly": operation.startswith(("Describe", "Get", "List")),
+            "eventType": "AwsApiCall",
+            "recipientAccountId": ACCOUNT,
+        }
+        if error:
+            record["errorCode"] = error
+        return record
+
+    def run_instances(
+        self, at: datetime, kind: str, count: int, region: str = "us-east-1", group: str = "", seed: int = 0
+    ) -> Record:
+        """A launch that succeeds."""
+        ids = [f"i-{(seed * 4099 + int(at.timestamp()) * 131 + index) % 16**17:017x}" for index in range(count)]
+        tags = [{"key": "aws:autoscaling:groupName", "value": group}] if group else [{"key": "Name", "value": "node"}]
+        asked = {
+            "instancesSet": {"items": [{"imageId": "ami-0abcdef1234567890", "minCount": count, "maxCount": count}]},
+            "instanceType": kind,
+            "tagSpecificationSet": {"items": [{"resourceType": "instance", "tags": tags}]},
+        }
+        items = [{"instanceId": one, "instanceType": kind, "currentState": {"code": 0}} for one in ids]
+        answer = {"reservationId": f"r-{int(at.timestamp()):017x}", "instancesSet": {"items": items}}
+        return self.call(at, "ec2", "RunInstances", region, asked, answer)
+
+
+def thief() -> Caller:
+    """The holder of a stolen key."""
+    return Caller(f"arn:aws:iam::{ACCOUNT}:user/app-backup", "AKIAEXAMPLETHIEF0001", "198.51.100.77")
+
+
+def _pipeline() -> Caller:
+    arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/Deploy/build-1"
+    return Caller(arn, "ASIAEXAMPLEDEPLOY001", "203.0.113.20", "AssumedRole")
+
+
+def aws_service(name: str, role: str) -> Caller:
+    arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{name}"
+    return Caller(arn, "ASIAEXAMPLESERVICE01", f"{name}.amazonaws.com", "AssumedRole")
+
+
+def own_work(days: int = 28, start: datetime = START) -> list[Record]:
+    """An account's own month: a pipeline, autoscaling, a quota monitor, builds, an administrator, a teardown."""
+    return sorted(_own_work(days, start), key=lambda record: str(record["eventTime"]))
+
+
+def _own_work(days: int, start: datetime) -> Iterator[Record]:
+    deploy, scaling = _pipeline(), aws_service("autoscaling", "AWSServiceRoleForAutoScaling")
+    monitor = Caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/QuotaMonitor/run", "ASIAEXAMPLEMONITOR01", "203.0.113.21")
+    karpenter = Caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/Karpenter/k", "ASIAEXAMPLEKARP0001", "203.0.113.22")
+    admin = Caller(
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/ann",
+        "ASIAEXAMPLEADMIN0001",
+        "203.0.113.5",
+    )
+    for day in range(days):
+        at = start + timedelta(days=day, hours=9)
+        for hour in range(0, 24, 4):
+            moment = start + timedelta(days=day, hours=hour)
+            yield scaling.run_instances(moment, "m5.large", 2 + hour % 3, group="web", seed=day)
+            asked = {"dryRun": True, "instanceType": "m5.large"}
+            yield karpenter.call(moment, "ec2", "RunInstances", request=asked, error="Client.DryRunOperation")
+        for build in range(6):
+            moment = at + timedelta(minutes=40 * build)
+            yield deploy.call(moment, "codebuild", "StartBuild", request={"projectName": "site"})
+            yield deploy.call(
+                moment, "ecs", "RegisterTaskDefinition", request=own_task(8192), response={"revision": day}
+            )
+            yield deploy.call(moment, "lambda", "UpdateFunctionCode20150331v2", request={"functionName": "api"})
+        for region in REGIONS:
+            yield monitor.call(at, "servicequotas", "GetServiceQuota", region,
+                               {"serviceCode": "ec2", "quotaCode": "L-1216C47A"})  # fmt: skip
+        if day % 7 == 1:
+            yield deploy.run_instances(at, "m5.xlarge", 12, seed=day)
+        if day % 9 == 4:
+            yield admin.call(at, "iam", "CreateUser", request={"userName": f"colleague{day}"})
+            yield admin.run_instances(at, "t3.micro", 1, seed=day)
+        if day % 10 == 6:
+            yield deploy.call(at, "ec2", "DeleteFlowLogs", request={"flowLogId": "fl-1"})
+            yield deploy.call(at, "ec2", "DeleteVpc", request={"vpcId": "vpc-1"})
+
+
+def own_task(units: int) -> dict[str, object]:
+    """A large task definition with an image of the account's own."""
+    image = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/batch:5"
+    return {
+        "family": "batch",
+        "cpu": str(units),
+        "memory": "16384",
+        "containerDefinitions": [{"name": "b", "image": image}],
+    }
+
+
+def quota(who: Caller, at: datetime, dice: random.Random) -> list[Record]:
+    """Looks at quotas over regions."""
+    regions = dice.sample(REGIONS, dice.randint(2, len(REGIONS)))
+    places = [(region, code) for region in regions for code in ("L-1216C47A", "L-DB2E81BA")]
+    return [
+        who.call(
+            at + timedelta(seconds=3 * index),
+            "servicequotas",
+            "GetServiceQuota",
+            region,
+            {"serviceCode": "ec2", "quotaCode": code},
+        )
+        for index, (region, code) in enumerate(places)
+    ]
+
+
+def dry_run(who: Caller, at: datetime, dice: random.Random) -> list[Record]:
+    """Tests launch rights."""
+    kind = dice.choice(("t3.micro", "c5.4xlarge", "g4dn.12xlarge"))
+    asked = {"dryRun": True, "instanceType": kind, "instancesSet": {"items": [{"minCount": 1, "maxCount": 1}]}}
+    return [
+        who.call(
+            at, "ec2", "RunInstances", region, asked, None, f"Client.{dice.choice(('DryRun', 'Unauthorized'))}Operation"
+        )
+        for region in dice.sample(REGIONS, dice.randint(1, 4))
+    ]
+
+
+def roles(who: Caller, at: datetime, dice: random.Random) -> list[Record]:
+    """Roles for scaling and functions."""
+    trust = (
+        '{"Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
+    )
+    basic = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    return [
+        who.call(at, "iam", "CreateServiceLinkedRole", request={"aWSServiceName": "autoscaling.amazonaws.com"}),
+        who.call(at, "iam", "CreateRole", request={"roleName": "fn", "assumeRolePolicyDocument": trust}),
+        who.call(at, "iam", "AttachRolePolicy", request={"roleName": "fn", "policyArn": basic}),
+    ]
+
+
+def key_pair(who: Caller, at: datetime, dice: random.Random) -> list[Record]:
+    """Key pairs for machines to come."""
+    return [
+        who.call(at, "ec2", "CreateKeyPair", region, {"keyName": "k1"})
+        for region in dice.sample(REGIONS, dice.randint(1, 5))
+    ]
+
+
+def clusters(who: Caller, at: datetime, dice: random.Random) -> list[Record]:
+    """Container clusters in dozens."""
+    return [
+        who.call(at + timedelta(seconds=index), "ecs", "CreateCluster", request={"clusterName": f"c{index}"})
+        for index in range(dice.randint(12, 55))
+    ]
+
+
+def task(who: Caller, at: datetime, dice: random.Random) -> list[Record]:
+    """A full-size task from a public image, run ten times."""
+    units = dice.choice((8192, 16384))
+    asked = {
+        "family": "web", "cpu": str(units), "memory": "32768", "requiresCompatibilities": ["FARGATE"],
+        "containerDefinitions": [{"name": "web", "image": "someuser/secret:user", "essential": True}],
+    }  # fmt: skip
+    answer = {"taskDefinition": {"family": "web", "revision": 1}}
+    service = {"cluster": "c1", "serviceName": "web", "taskDefinition": "web:1", "desiredCount": 10}
+    return [
+        who.call(at, "ecs", "RegisterTaskDefinition", request=asked, response=answer),
+        who.call(at + timedelta(minutes=1), "ecs", "CreateService", request=service, response={"service": {}}),
+    ]
+
+
+def foothold(who: Caller, at: datetime, dice: random.Random) -> list[Record]:
+    """A function open to all, and a user who may send mail."""
+    mail = "arn:aws:iam::aws:policy/AmazonSESFullAccess"
+    grant = {"functionName": "fn", "principal": "*", "action": "lambda:InvokeFunction", "statementId": "1"}
+    key = {"accessKey": {"accessKeyId": "AKIAEXAMPLEMAIL00001", "userName": "user-x1x2x3x4"}}
+    return [
+        who.call(at, "lambda", "AddPermission20150331v2", request=grant),
+        who.call(at, "iam", "CreateUser", request={"userName": "user-x1x2x3x4"}),
+        who.call(at, "iam", "AttachUserPolicy", request={"userName": "user-x1x2x3x4", "policyArn": mail}),
+        who.call(at, "iam", "CreateAccessKey", request={"userName": "user-x1x2x3x4"}, response=key),
+    ]
+
+
+def blinding(who: Caller, at: datetime, dice: random.Random) -> list[Record]:
+    """Closes one eye."""
+    service, operation, asked = dice.choice(
+        (
+            ("cloudtrail", "StopLogging", {"name": "main"}),
+            ("guardduty", "UpdateDetector", {"detectorId": "d1", "enable": False}),
+            ("ec2", "DeleteFlowLogs", {"DeleteFlowLogsRequest": {"FlowLogId": {"content": "fl-2"}}}),
+        )
+    )
+    return [who.call(at, service, operation, request=asked)]
+
+
+EARLY: tuple[Callable[[Caller, datetime, random.Random], list[Record]], ...] = (
+    quota, dry_run, roles, key_pair, clusters, task, foothold, blinding,
+)  # fmt: skip
+
+
+def launch(who: Caller, at: datetime, dice: random.Random) -> list[Record]:
+    """Machines, protected at once, and groups that would start many more."""
+    region = dice.choice(REGIONS)
+    machines = who.run_instances(at, dice.choice(("g5.12xlarge", "c5.24xlarge", "p3.8xlarge")), 12, region)
+    answer = machines["responseElements"]
+    assert isinstance(answer, dict)
+    protections = [
+        who.call(at + timedelta(seconds=20), "ec2", "ModifyInstanceAttribute", region,
+                 {"instanceId": item["instanceId"], "disableApiTermination": {"value": True}})
+        for item in answer["instancesSet"]["items"]
+    ]  # fmt: skip
+    groups = [
+        who.call(at + timedelta(seconds=40 + index), "autoscaling", "CreateAutoScalingGroup", region,
+                 {"autoScalingGroupName": f"g{index}", "minSize": 20, "maxSize": 999, "desiredCapacity": 20})
+        for index in range(14)
+    ]  # fmt: skip
+    return [machines, *protections, *groups]
+
+
+def early_stages(seed: int, begin: datetime) -> tuple[Sequence[Record], datetime]:
+    """Two to eight early stages in any order, spread over ten minutes to ten days, and the instant of the launch."""
+    dice = random.Random(seed)
+    who = thief()
+    pace_s = 600 * (1440 ** dice.random())
+    chosen = dice.sample(EARLY, dice.randint(2, len(EARLY)))
+    moments = sorted(dice.uniform(0, pace_s) for _ in chosen)
+    records = [
+        record
+        for stage, offset in zip(chosen, moments, strict=True)
+        for record in stage(who, begin + timedelta(seconds=offset), dice)
+    ]
+    return records, begin + timedelta(seconds=pace_s + 120)

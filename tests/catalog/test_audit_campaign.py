@@ -1,0 +1,72 @@
+"""The campaign of November 2025 in any order and pace is seen before it launches, and the account's own work is not."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+from davylamp.model.finding import Finding
+from tests.catalog.audit_campaign import START, aws_service, early_stages, launch, own_work, thief
+from tests.catalog.audit_rows import Trail, audit_unit, audit_units
+
+SEQUENCES_COUNT = 40
+BEGIN = START + timedelta(days=14, hours=3)
+
+
+def _by_thief(found: list[Finding]) -> list[Finding]:
+    return [finding for finding in found if f"principal:{thief().arn}" in finding.entities]
+
+
+def _all(trail: Trail) -> list[Finding]:
+    return [finding for unit in audit_units() for finding in trail.findings(unit)]
+
+
+def test_most_sequences_are_seen_before_the_first_machine_starts() -> None:
+    ours = own_work()
+    seen = 0
+    for seed in range(SEQUENCES_COUNT):
+        theirs, launched_at = early_stages(seed, BEGIN)
+        until = launched_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        before = [record for record in [*ours, *theirs] if str(record["eventTime"]) < until]
+        seen += bool(_by_thief(_all(Trail(before))))
+    assert seen / SEQUENCES_COUNT >= 0.95
+
+
+def test_the_account_s_own_month_is_quiet_but_for_the_first_weekly_fleet() -> None:
+    found = _all(Trail(own_work()))
+    assert {finding.unit for finding in found} <= {"compute_launch_burst", "audit_trail_impaired"}
+    assert sum(finding.llr for finding in found) < 6, [finding.because for finding in found]
+
+
+def test_the_launch_gives_burst_protection_and_price() -> None:
+    trail = Trail([*own_work(), *launch(thief(), BEGIN, random.Random(3))])
+    (burst,) = _by_thief(trail.findings(audit_unit("compute_launch_burst")))
+    assert burst.llr >= 5
+    assert "an hour" in burst.because and "$" in burst.because
+    launched = [usage for usage in burst.compute if usage.model == "launched"]
+    assert sum(usage.count for usage in launched) == 12
+    assert all(usage.resource.startswith("i-") for usage in launched)
+    assert {f"host:{usage.resource}" for usage in launched} <= set(burst.entities)
+    (protected,) = _by_thief(trail.findings(audit_unit("termination_protection_on_new_instance")))
+    assert sum(observable.type == "instance" for observable in protected.observables) == 12
+
+
+def test_machines_that_a_thief_s_group_starts_are_the_thief_s() -> None:
+    who, at = thief(), BEGIN
+    group = who.call(
+        at,
+        "autoscaling",
+        "CreateAutoScalingGroup",
+        request={"autoScalingGroupName": "g0", "minSize": 20, "maxSize": 999},
+    )
+    service = aws_service("autoscaling", "AWSServiceRoleForAutoScaling")
+    started = service.run_instances(at + timedelta(minutes=2), "c5.9xlarge", 20, group="g0")
+    (burst,) = _by_thief(Trail([group, started]).findings(audit_unit("compute_launch_burst")))
+    assert sum(usage.count for usage in burst.compute if usage.model == "launched") == 20
+
+
+def test_ten_days_of_small_steps_are_seen() -> None:
+    who = thief()
+    days = [who.run_instances(BEGIN + timedelta(days=day), "c5.9xlarge", 2, seed=day) for day in range(10)]
+    (burst,) = _by_thief(Trail([*own_work(), *days]).findings(audit_unit("compute_launch_burst")))
+    assert burst.llr >= 1.5
