@@ -205,6 +205,14 @@ def test_long_lists_are_cut_and_their_links_still_lead_somewhere() -> None:
         assert rest in text
 
 
+def test_a_handshake_does_not_flatten_the_rhythm() -> None:
+    sizes = [4749.0, *[64.0, -64.0] * 60]
+    drawn = rhythm({"kind": "rhythm", "x": list(range(121)), "y": sizes, "levels": {}})
+    assert drawn is not None
+    assert drawn.cut_at_bytes == 76
+    assert drawn.stems[1].height > 38
+
+
 def test_what_no_longer_runs_has_no_clock() -> None:
     scan = json.loads(EXAMPLE.read_text(encoding="utf-8"))
     for incident in scan["incidents"]:

@@ -13,7 +13,7 @@ from davylamp.report.wording import Record, instant_of
 
 MARKS_SHOWN_COUNT = 400
 LANES_SHOWN_COUNT = 14
-ROWS_SHOWN_COUNT = 5
+ROWS_SHOWN_COUNT = 8
 MARK_WIDTH_PERCENT = 4.0
 STEMS_SHOWN_COUNT = 400
 POINTS_SHOWN_COUNT = 700
@@ -84,6 +84,7 @@ class Rhythm:
     total_count: int
     largest_up_bytes: int
     largest_down_bytes: int
+    cut_at_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +169,11 @@ def rhythm(series: Record) -> Rhythm | None:
         return None
     shown = points[:STEMS_SHOWN_COUNT]
     start, end = shown[0][0], max(shown[-1][0], shown[0][0] + 1.0)
-    largest = max(1.0, *(abs(size) for _, size in shown))
+    sizes = sorted(abs(size) for _, size in shown)
+    # A TLS handshake is ten times a share: drawn to its scale, the rhythm itself would be flat.
+    tallest = max(1.0, min(sizes[-1], 1.2 * sizes[math.floor(0.95 * (len(sizes) - 1))]))
     stems = tuple(
-        Stem(round(1.5 + 97 * (at - start) / (end - start), 3), round(46 * abs(size) / largest, 2), size >= 0)
+        Stem(round(1.5 + 97 * (at - start) / (end - start), 3), round(46 * min(1.0, abs(size) / tallest), 2), size >= 0)
         for at, size in shown
     )
     step = _step(end - start)
@@ -180,7 +183,8 @@ def rhythm(series: Record) -> Rhythm | None:
     )
     up = max((size for _, size in shown), default=0.0)
     down = max((-size for _, size in shown), default=0.0)
-    return Rhythm(stems, ticks, len(points), int(max(0.0, up)), int(max(0.0, down)))
+    cut_at = int(tallest) if sizes[-1] > tallest else 0
+    return Rhythm(stems, ticks, len(points), int(max(0.0, up)), int(max(0.0, down)), cut_at)
 
 
 def cpu_curve(series: Record) -> Curve | None:

@@ -46,8 +46,7 @@ def document(
         "coverage": [_coverage(row) for row in sorted(coverage, key=lambda row: row.path)],
         "findings": [_finding(item) for item in sorted(findings, key=lambda item: (item.first_seen, item.uid))],
         "incidents": [
-            _incident(item)
-            for item in sorted(incidents, key=lambda item: (-item.severity, item.first_seen, item.uid))
+            _incident(item) for item in sorted(incidents, key=lambda item: (-item.severity, item.first_seen, item.uid))
         ],
         "looks": [_texts(asdict(look)) for look in sorted(looks, key=lambda look: look.unit)],
         "assets": [_texts(asdict(asset)) for asset in sorted(assets, key=lambda asset: (asset.kind, asset.name))],

@@ -55,22 +55,26 @@ def render_html(scan: Record) -> str:
     incidents = _incident_views(scan)
     loose = wording.loose_findings(scan)
     shown = [*(finding for view in incidents for finding in view.findings), *loose[:FINDINGS_SHOWN_COUNT]]
-    return _environment().get_template("report.html").render(
-        scan=scan,
-        csp=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'",
-        style=Markup(style),
-        script=Markup(script),
-        headline=wording.headline(scan),
-        total=wording.money([incident["cost"] for incident in scan["incidents"]]),
-        anchors={finding["uid"]: f"f{number}" for number, finding in enumerate(shown)},
-        incidents=incidents,
-        overview=timeline(scan["findings"], _first_asset),
-        loose=loose[:FINDINGS_SHOWN_COUNT],
-        loose_count=len(loose),
-        files=wording.coverage_gaps_first(scan)[:FILES_SHOWN_COUNT],
-        looks={outcome: _looks(scan, outcome) for outcome in (COULD_NOT_LOOK, YES, NO)},
-        blind=wording.alike(wording.not_looked(scan), "reason"),
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            scan=scan,
+            csp=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+            "base-uri 'none'; form-action 'none'",
+            style=Markup(style),
+            script=Markup(script),
+            headline=wording.headline(scan),
+            total=wording.money([incident["cost"] for incident in scan["incidents"]]),
+            anchors={finding["uid"]: f"f{number}" for number, finding in enumerate(shown)},
+            incidents=incidents,
+            overview=timeline(scan["findings"], _first_asset),
+            loose=loose[:FINDINGS_SHOWN_COUNT],
+            loose_count=len(loose),
+            files=wording.coverage_gaps_first(scan)[:FILES_SHOWN_COUNT],
+            looks={outcome: _looks(scan, outcome) for outcome in (COULD_NOT_LOOK, YES, NO)},
+            blind=wording.alike(wording.not_looked(scan), "reason"),
+        )
     )
 
 

@@ -32,6 +32,7 @@ _OBSERVABLE_TYPES = {
     "resource": (10, "Resource UID"),
 }
 
+
 def render_ocsf(scan: Record) -> str:
     """One JSON object a line: every finding, then every incident, in the document's order."""
     findings = {finding["uid"]: finding for finding in scan["findings"]}
@@ -74,9 +75,7 @@ def _detection_finding(finding: Record, scan: Record) -> dict[str, Any]:
         "count": max(1, finding["evidence_count"]),
         "finding_info": _finding_info(finding),
         "resources": [_resource(asset, scan) for asset in finding["assets"]],
-        "observables": [
-            _observable(number, observable) for number, observable in enumerate(finding["observables"])
-        ],
+        "observables": [_observable(number, observable) for number, observable in enumerate(finding["observables"])],
         "evidences": [_evidence(cited) for cited in finding["evidence"]],
         "unmapped": {
             "llr": finding["llr"],
@@ -156,9 +155,7 @@ def _resource(asset: Record, scan: Record) -> dict[str, Any]:
     if known["region"]:
         resource["region"] = known["region"]
     resource["data"] = {
-        key: known[key]
-        for key in ("addresses", "host_names", "instance_type", "account", "price_model")
-        if known[key]
+        key: known[key] for key in ("addresses", "host_names", "instance_type", "account", "price_model") if known[key]
     }
     return resource
 
