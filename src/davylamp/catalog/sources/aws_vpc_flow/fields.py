@@ -13,7 +13,7 @@ _TEXTS = (
     " log-status flow-direction tcp-flags"
 )
 TEXT_FIELDS = tuple(_TEXTS.split())
-NUMBER_FIELDS = tuple(["srcport", "dstport", "packets", "bytes", "start", "end"])
+NUMBER_FIELDS = ("srcport", "dstport", "packets", "bytes", "start", "end")
 # Fields that are known, tell a header from prose, and give no column.
 _OTHER = (
     "version subnet-id type az-id sublocation-type sublocation-id pkt-src-aws-service pkt-dst-aws-service"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from davylamp.catalog.sources.aws_vpc_flow.fields import NUMBER_FIELDS, TEXT_FIELDS
 
@@ -27,29 +27,35 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _number(expression: str, field: str) -> str:
-    cast = f"TRY_CAST({expression} AS {_TYPES[field]})"
-    return f"CASE WHEN {cast} >= 0 THEN {cast} END"
+def _raw(field: str) -> str:
+    return f"{_column(field)}_raw"
 
 
-def _select_list(places: Mapping[str, str], is_absent: Callable[[str], str]) -> list[str]:
+def _typed(present: Sequence[str]) -> str:
+    """Each field read once as text or number: text arrives as `<name>_raw`, and so do numbers."""
     texts = [
-        f"nullif({places[field]}, '-') AS {_column(field)}" if field in places else f"NULL::VARCHAR AS {_column(field)}"
+        f"nullif({_raw(field)}, '-') AS {_column(field)}" if field in present else f"NULL::VARCHAR AS {_column(field)}"
         for field in TEXT_FIELDS
     ]
     numbers = [
-        f"{_number(places[field], field)} AS {_column(field)}"
-        if field in places
+        f"TRY_CAST({_raw(field)} AS {_TYPES[field]}) AS {_column(field)}"
+        if field in present
         else f"NULL::{_TYPES[field]} AS {_column(field)}"
         for field in NUMBER_FIELDS
     ]
+    return ",\n    ".join([*texts, *numbers])
+
+
+def _fault(present: Sequence[str]) -> str:
     faults = [
-        f"WHEN NOT ({is_absent(places[field])}) AND {_number(places[field], field)} IS NULL THEN {_quoted(field)}"
+        f"WHEN {_column(field)} IS NULL AND {_raw(field)}::VARCHAR <> '-' THEN {_quoted(field)}"
         for field in NUMBER_FIELDS
-        if field in places
+        if field in present
     ]
-    fault = f"CASE {' '.join(faults)} END" if faults else "NULL::VARCHAR"
-    return [*texts, *numbers, f"{fault} AS number_fault"]
+    negative = [
+        f"WHEN {_column(field)} < 0 THEN {_quoted(field)}" for field in ("packets", "bytes") if field in present
+    ]
+    return f"CASE {' '.join([*faults, *negative])} END" if faults else "NULL::VARCHAR"
 
 
 def line_fields(names: Sequence[str], header: str, *, stamped: bool, texts: str) -> str:
@@ -63,8 +69,9 @@ def line_fields(names: Sequence[str], header: str, *, stamped: bool, texts: str)
     """
     skipped = 1 if stamped else 0
     count = len(names) + skipped
-    places = {name: f"parts[{index}]" for index, name in reversed(list(enumerate(names, 1 + skipped)))}
-    columns = ",\n    ".join(_select_list(places, lambda place: f"{place} = '-'"))
+    places = {name: index for index, name in reversed(list(enumerate(names, 1 + skipped)))}
+    present = [field for field in (*TEXT_FIELDS, *NUMBER_FIELDS) if field in places]
+    raw = ", ".join(f"parts[{places[field]}] AS {_raw(field)}" for field in present)
     return f"""WITH texts AS ({texts}),
 cut AS (
   SELECT string_split(text, ' ') AS parts, text, line, byte_offset
@@ -77,9 +84,9 @@ split AS (
     line, byte_offset
   FROM cut
 ),
-fields AS (
-  SELECT
-    {columns},
+-- Each step reads every value once: the engine would extract and cast anew for every mention.
+picked AS (
+  SELECT {raw},
     CASE
       WHEN len(parts) = {count} THEN NULL
       WHEN list_contains(parts, 'srcaddr') THEN 'another header: this file holds records of a second format'
@@ -87,8 +94,15 @@ fields AS (
     END AS shape_fault,
     line, byte_offset
   FROM split
-  WHERE len(parts) > 0 AND array_to_string(parts, ' ') <> {_quoted(" ".join(header.split()))}
-)
+  WHERE len(parts) = {count} OR len(parts) > 0 AND array_to_string(parts, ' ') <> {_quoted(" ".join(header.split()))}
+),
+typed AS (
+  SELECT {_typed(present)},
+    {", ".join(_raw(field) for field in NUMBER_FIELDS if field in places) or "NULL AS nothing"},
+    shape_fault, line, byte_offset
+  FROM picked
+),
+fields AS (SELECT *, {_fault(present)} AS number_fault FROM typed)
 """
 
 
@@ -99,11 +113,25 @@ def column_fields(columns: Mapping[str, str], row_number: str) -> str:
         columns: canonical field -> the SQL that reads its column.
         row_number: the SQL that gives a row's 1-based number in the file.
     """
-    chosen = ",\n    ".join(_select_list(columns, lambda place: f"{place} IS NULL"))
-    return f"""WITH fields AS (
-  SELECT
-    {chosen},
-    NULL::VARCHAR AS shape_fault, {row_number} AS line, NULL::BIGINT AS byte_offset
-  FROM records
+    present = [field for field in (*TEXT_FIELDS, *NUMBER_FIELDS) if field in columns]
+    # Protocol and flags are numbers in most files, and columns of bytes pass for text.
+    raw = ", ".join(
+        f"CAST({columns[field]} AS VARCHAR) AS {_raw(field)}"
+        if field in TEXT_FIELDS
+        else f"{columns[field]} AS {_raw(field)}"
+        for field in present
+    )
+    return f"""WITH picked AS (
+  SELECT {raw}, {row_number} AS line FROM records
+),
+typed AS (
+  SELECT {_typed(present)},
+    {", ".join(_raw(field) for field in NUMBER_FIELDS if field in columns) or "NULL AS nothing"},
+    line
+  FROM picked
+),
+fields AS (
+  SELECT *, {_fault(present)} AS number_fault, NULL::VARCHAR AS shape_fault, NULL::BIGINT AS byte_offset
+  FROM typed
 )
 """

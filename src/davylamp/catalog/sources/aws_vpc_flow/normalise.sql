@@ -20,6 +20,8 @@ SELECT
   nullif(account_id, 'unknown') AS account_uid,
   vpc_id AS vpc_uid,
   region,
+  -- The address of the recording interface itself: what device_inventory states.
+  CASE lower(flow_direction) WHEN 'egress' THEN srcaddr WHEN 'ingress' THEN dstaddr END AS interface_ip,
   line,
   byte_offset,
   CASE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -18,7 +19,7 @@ from davylamp.catalog.sources.aws_vpc_flow.fields_sql import column_fields, line
 from davylamp.errors import SourceError
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
-from davylamp.kit.source import SqlPlan, SqlSource
+from davylamp.kit.source import Relation, SqlPlan, SqlSource
 
 _LINES = "SELECT text, line, byte_offset FROM records"
 # What `aws logs filter-log-events` and subscription filters write: the record is a member of an event.
@@ -29,6 +30,8 @@ SELECT unnest(coalesce(
     [json_extract_string(text, '$.message')])) AS text, line, byte_offset
 FROM (SELECT CASE WHEN json_valid(text) THEN text ELSE '{}' END AS text, line, byte_offset FROM records) AS valid
 """
+# Only with these three does a record say which of its addresses is the recording instance's.
+_STATES_INTERFACES = {"instance-id", "flow-direction", "srcaddr"}
 _SURE, _LIKELY = 0.95, 0.9
 _LOOKED_AT_COUNT = 20
 
@@ -47,7 +50,8 @@ class AwsVpcFlow(SqlSource):
     and `src` is who sent. Where the format has `pkt-srcaddr` and `pkt-dstaddr` they are the addresses given:
     the documentation calls them the original ones, and `srcaddr` and `dstaddr` then name only the interface in
     between (a NAT gateway, a transit gateway, the node of a pod). `state` is the number in `tcp-flags`: 18 (SYN and
-    ACK) says that `src` answered, so it is the server.
+    ACK) says that `src` answered, so it is the server. `device_inventory`, where the format has `instance-id` and
+    `flow-direction`: for each interface of an instance the addresses it used, from its first record on.
 
     What it leaves out.
     NODATA records, which say that there was nothing to record. SKIPDATA records are rejects, because they say that
@@ -63,7 +67,7 @@ class AwsVpcFlow(SqlSource):
         uid="aws_vpc_flow",
         title="Amazon VPC flow logs",
         formats=("text, default or custom format", "CloudWatch Logs export", "Parquet"),
-        event_classes=("network_activity",),
+        event_classes=("network_activity", "device_inventory"),
         references=("https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html",),
     )
 
@@ -84,18 +88,24 @@ class AwsVpcFlow(SqlSource):
             columns = _parquet_columns(sample.path)
             if not columns:
                 raise SourceError("the Parquet file's footer cannot be read", where=sample.path)
-            fields = column_fields(columns, "row_number() OVER ()")
-            return SqlPlan("parquet", {"network_activity": fields + _normalise()})
+            return _plan("parquet", column_fields(columns, "row_number() OVER ()"), columns)
         if sample.starts_json:
-            texts, lines, relation = _MESSAGES, [_message_of(sample)], "json_records"
+            texts, lines = _MESSAGES, [_message_of(sample)]
         else:
-            texts, lines, relation = _LINES, _first_lines(sample), "lines"
+            texts, lines = _LINES, _first_lines(sample)
+        relation: Relation = "json_records" if sample.starts_json else "lines"
         names = header_fields(lines[0]) if lines else ()
         header = lines[0] if names else DEFAULT_FORMAT
         stamped = not names and any(is_stamped(line) for line in lines)
-        fields = line_fields(names or tuple(DEFAULT_FORMAT.split()), header, stamped=stamped, texts=texts)
-        select = {"network_activity": fields + _normalise()}
-        return SqlPlan("lines" if relation == "lines" else "json_records", select)
+        names = names or tuple(DEFAULT_FORMAT.split())
+        return _plan(relation, line_fields(names, header, stamped=stamped, texts=texts), names)
+
+
+def _plan(relation: Relation, fields: str, names: Collection[str]) -> SqlPlan:
+    rows = fields + _sql("normalise")
+    if not _STATES_INTERFACES.issubset(names):
+        return SqlPlan(relation, {"network_activity": f"SELECT * EXCLUDE (interface_ip) FROM ({rows}) AS given"})
+    return SqlPlan(relation, {name: _sql(name) for name in AwsVpcFlow.meta.event_classes}, staged=rows)
 
 
 def _first_lines(sample: Sample) -> list[str]:
@@ -112,8 +122,8 @@ def _message_of(sample: Sample) -> str:
 
 
 @cache
-def _normalise() -> str:
-    return (Path(__file__).parent / "normalise.sql").read_text(encoding="utf-8")
+def _sql(name: str) -> str:
+    return (Path(__file__).parent / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _parquet_columns(path: str) -> dict[str, str]:
@@ -128,7 +138,6 @@ def _parquet_columns(path: str) -> dict[str, str]:
     columns: dict[str, str] = {}
     for column in schema:
         quoted = '"' + column.name.replace('"', '""') + '"'
-        is_time = pa.types.is_temporal(column.type)
-        text_or_number = f"epoch({quoted})::BIGINT" if is_time else quoted
-        columns.setdefault(canonical(column.name), text_or_number)
+        is_time = pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
+        columns.setdefault(canonical(column.name), f"TRY(epoch({quoted})::BIGINT)" if is_time else quoted)
     return columns

@@ -8,21 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _TIME_NAMES = frozenset(
-    [
-        "timestamp",
-        "time",
-        "date",
-        "datetime",
-        "date_time",
-        "date/time",
-        "ts",
-        "utc",
-        "epoch",
-        "period",
-        "start_time",
-        "timestamp(utc)",
-        "time(utc)",
-    ]
+    ("timestamp", "time", "date", "datetime", "date_time", "date/time", "ts", "utc", "epoch", "period", "start_time")
 )
 # In the order of preference: what a sample was on average says more than its extreme.
 _BARE_NAMES = ("value", "average", "avg", "mean", "usage", "utilization", "percent", "p50", "maximum", "max")
@@ -30,15 +16,21 @@ _UNIT_NAMES = frozenset(("unit", "units"))
 # "Full label" and "Label" head the two lines that the CloudWatch console writes above its columns.
 _CONSOLE_LEADS = frozenset(("full label", "label"))
 _CPU = re.compile(r"cpu", re.IGNORECASE)
-_NOT_LOAD = re.compile(
-    r"credit|idle|steal|wait|count|cores?\b|temp|quota|throttl|request|limit|load.?avg|reserv|second", re.IGNORECASE
+# What stands after `cpu` when the number is no share in use: credits, idle time, allotments.
+NOT_LOAD_PATTERN = (
+    r"(?i)cpu[\w.]{0,40}[ -]?"
+    r"(?:credit|idle|steal|iowait|count|cores|temp|quota|throttl|request|limit|load|reserv|second)"
+    r"|(?:idle|steal|iowait)[ _-]?cpu"
 )
+_NOT_LOAD = re.compile(NOT_LOAD_PATTERN)
 _INSTANCE = re.compile(r"\bi-[0-9a-f]{8,17}\b")
-_METRIC_ALONE = re.compile(
-    r"^[\W_]*(?:aws/ec2)?[\W_]*cpu[\W_]*(?:utili[sz]ation|usage|util|percent|used|total)?[\W_]*"
-    r"(?:average|avg|mean|max|maximum|percent)?[\W_]*$",
-    re.IGNORECASE,
+_METRIC_ALONE = frozenset(
+    space + "cpu" + metric + statistic
+    for space in ("", "awsec2", "ec2")
+    for metric in ("", "utilization", "utilisation", "usage", "util", "percent", "used", "total")
+    for statistic in ("", "average", "avg", "mean", "max", "maximum", "percent")
 )
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
 _STAMP = re.compile(r"^(?:\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]\d{1,2}:\d\d.*)?|\d{9,19}(?:\.\d+)?)$")
 _NUMBER = re.compile(r"^[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d{1,3})?$")
 _LOOKED_AT_COUNT = 20
@@ -58,7 +50,8 @@ class ValueColumn:
     @property
     def series(self) -> str:
         """The label as a series' name; empty where it only names the metric."""
-        return "" if not self.says_cpu or _METRIC_ALONE.match(self.label) else self.label
+        squeezed = _BETWEEN_WORDS.sub("", self.label).lower()
+        return "" if not self.says_cpu or squeezed in _METRIC_ALONE else self.label
 
 
 @dataclass(frozen=True)
@@ -106,10 +99,7 @@ def _table(delimiter: str, lines: Sequence[str], rows: Sequence[list[str]], coun
     console = leads and all(row[0].lower() in _CONSOLE_LEADS or not row[0] for row in rows)
     if not console and (len(rows) != 1 or not leads <= _TIME_NAMES or len(rows[0]) != count):
         return None
-    labels = [
-        " ".join(dict.fromkeys(row[place] for row in rows if place < len(row) and row[place]))
-        for place in range(1, count)
-    ]
+    labels = [_label(rows, place) for place in range(1, count)]
     unit_place = next((place for place, label in enumerate(labels, 2) if label.lower() in _UNIT_NAMES), None)
     named = [(place, label) for place, label in enumerate(labels, 2) if says_cpu(label)]
     bare = sorted(
@@ -126,6 +116,15 @@ def _table(delimiter: str, lines: Sequence[str], rows: Sequence[list[str]], coun
     taken = {value.place for value in values} | {unit_place}
     left_out = tuple(label for place, label in enumerate(labels, 2) if place not in taken and label)
     return Table(delimiter, count, tuple(lines), values, unit_place, left_out)
+
+
+def _label(rows: Sequence[list[str]], place: int) -> str:
+    """What the header lines say about a column, without what is said twice."""
+    label = ""
+    for row in rows:
+        if place < len(row) and row[place] not in label:
+            label = f"{label} {row[place]}".strip()
+    return label
 
 
 def _column(place: int, label: str, is_cpu: bool) -> ValueColumn:

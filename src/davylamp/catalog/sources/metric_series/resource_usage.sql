@@ -19,9 +19,9 @@ WITH typed AS (
 judged AS (
   SELECT
     series, instance_uid,
-    max(used_percent) AS most_percent,
+    max(used_percent) FILTER (WHERE isfinite(used_percent)) AS most_percent,
     -- CPU percent ends at 100; real exports go slightly above, and one damaged sample must not cost a series.
-    count(*) FILTER (WHERE used_percent > 105) > count(*) * 0.001 AS is_other_metric
+    count(*) FILTER (WHERE isfinite(used_percent) AND used_percent > 105) > count(*) * 0.001 AS is_other_metric
   FROM typed
   GROUP BY series, instance_uid
 )
@@ -40,7 +40,7 @@ SELECT
     WHEN typed.sampled_at < TIMESTAMP '1970-01-01' OR typed.sampled_at >= TIMESTAMP '2100-01-01'
       THEN 'the time lies outside 1970 to 2100'
     WHEN typed.unit <> '' AND lower(typed.unit) NOT IN ('percent', '%') THEN 'the unit is not percent'
-    WHEN typed.used_percent IS NULL OR isnan(typed.used_percent) THEN 'the value is no number'
+    WHEN typed.used_percent IS NULL OR NOT isfinite(typed.used_percent) THEN 'the value is no number'
     WHEN judged.is_other_metric
       THEN 'no CPU percentage: the series reaches ' || round(judged.most_percent, 1)::VARCHAR
     WHEN typed.used_percent NOT BETWEEN 0 AND 105 THEN 'the value lies outside 0 to 105 percent'

@@ -34,7 +34,7 @@ SELECT
   line, byte_offset
 FROM samples
 -- A label names the metric, or only what tells the series apart; then the query's id may name the metric.
-WHERE regexp_matches(names, '(?i)cpu') AND NOT regexp_matches(names, '(?i)credit')
+WHERE regexp_matches(names, '(?i)cpu') AND NOT regexp_matches(names, '{not_load}')
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, 'no metric data, or damaged', line, byte_offset
 FROM answers

@@ -7,13 +7,18 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
-from davylamp.catalog.sources.metric_series.header import Table, ValueColumn, read_table, says_cpu
+from davylamp.catalog.sources.metric_series.header import (
+    NOT_LOAD_PATTERN,
+    Table,
+    ValueColumn,
+    read_table,
+    says_cpu,
+)
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan, SqlSource
 
-_JSON_LABEL = re.compile(r'"Label"\s*:\s*"((?:[^"\\]|\\.){0,500})"')
-_JSON_ID = re.compile(r'"Id"\s*:\s*"([a-z][A-Za-z0-9_]{0,254})"')
+_JSON_NAMES = re.compile(r'(?:"Id"\s*:\s*"([a-z][A-Za-z0-9_]{0,254})"\s*,\s*)?"Label"\s*:\s*"((?:[^"\\]|\\.){0,500})"')
 _SURE, _LIKELY, _ASSUMED = 0.95, 0.8, 0.5
 _LABELS_TOLD_COUNT = 5
 
@@ -68,19 +73,24 @@ class MetricSeries(SqlSource):
         selects = {"resource_usage": _sql("resource_usage")}
         table = None if sample.starts_json else read_table(sample.lines)
         if table is None:
-            return SqlPlan("json_records", selects, staged=_sql("staged_json"), notes=_json_notes(sample.text))
+            return SqlPlan(
+                "json_records",
+                selects,
+                staged=_sql("staged_json").replace("{not_load}", NOT_LOAD_PATTERN),
+                notes=_json_notes(sample.text),
+            )
         return SqlPlan("lines", selects, staged=_staged_table(table), notes=_table_notes(table))
 
 
 def _json_is_cpu(text: str) -> bool:
-    if '"MetricDataResults"' in text:
-        return any(says_cpu(name) for name in (*_JSON_LABEL.findall(text), *_JSON_ID.findall(text)))
-    return '"Datapoints"' in text and any(says_cpu(label) for label in _JSON_LABEL.findall(text))
+    if '"MetricDataResults"' not in text and '"Datapoints"' not in text:
+        return False
+    return any(says_cpu(" ".join(names)) for names in _JSON_NAMES.findall(text))
 
 
 def _json_notes(text: str) -> tuple[str, ...]:
-    others = [label for label in dict.fromkeys(_JSON_LABEL.findall(text)) if not says_cpu(label)]
-    return _left_out_note(others, "series whose label and id do not say CPU are left out")
+    others = dict.fromkeys(label for uid, label in _JSON_NAMES.findall(text) if not says_cpu(f"{uid} {label}"))
+    return _left_out_note(list(others), "series whose label and id do not say CPU are left out")
 
 
 def _table_notes(table: Table) -> tuple[str, ...]:

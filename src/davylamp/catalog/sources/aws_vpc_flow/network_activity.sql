@@ -1,0 +1,1 @@
+SELECT * EXCLUDE (interface_ip, reject) FROM staged WHERE reject IS NULL
