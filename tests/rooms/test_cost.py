@@ -217,6 +217,12 @@ def test_t2_and_standard_throttle_and_bill_nothing() -> None:
         assert any("throttled" in sentence for sentence in cost.basis)
 
 
+def test_a_burstable_type_declared_flat_says_what_that_leaves_out() -> None:
+    cost = cost_of("t3.large", stolen(), price_model="on_demand")
+    assert cost.billed_extra_usd == 0.0
+    assert any("declare burstable_unlimited" in sentence for sentence in cost.basis)
+
+
 def test_overlapping_usages_of_one_asset_are_one_theft() -> None:
     both = cost_of("c5.2xlarge", stolen(share=None), stolen(2, 10, share=0.25), now_h=10.0)
     assert both.capacity_lost_usd == pytest.approx(0.34 * (2 * 1.0 + 8 * 0.25))
@@ -245,7 +251,20 @@ def test_launched_machines_are_billed_once_each() -> None:
     cost = assess([*usages, *usages], {}, BOOK, at(2))
     assert cost.run_rate_usd_per_hour == pytest.approx(61.20)
     assert cost.billed_extra_usd == pytest.approx(122.4)
-    assert len(cost.basis) == 1 and cost.basis[0].count("100 x") == 1
+    assert "100 x" in cost.basis[0]
+    assert cost.basis[1:] == ("RunInstances",)
+
+
+def test_a_managed_service_with_a_machine_type_is_priced_by_it() -> None:
+    usage = ComputeUsage("serverless", START, "a notebook", instance_type="g5.xlarge", region="us-east-1", resource="n")
+    assert assess([usage], {}, BOOK, at(1)).billed_extra_usd == pytest.approx(1.006)
+
+
+def test_many_launches_are_not_all_listed() -> None:
+    usages = [
+        ComputeUsage("launched", START, f"call {n}", instance_type="c5.large", resource=f"i-{n}") for n in range(9)
+    ]
+    assert "and 4 more of this kind" in assess(usages, {}, BOOK, at(1)).basis
 
 
 def test_a_known_end_closes_the_open_window_of_the_same_resource() -> None:

@@ -13,10 +13,13 @@ from davylamp.model.money import Price
 from davylamp.model.usage import ComputeUsage
 from davylamp.units import format_usd
 
+SAID_COUNT = 5
+
 
 def price_of(usage: ComputeUsage, book: PriceBook) -> Price:
     """Price of one machine or task of a usage."""
-    if usage.model == "serverless" or usage.instance_type.lower().startswith("fargate"):
+    task = usage.model == "serverless" and not usage.instance_type
+    if task or usage.instance_type.lower().startswith("fargate"):
         return task_price(book, usage.vcpu, usage.memory_gib, arm="arm" in usage.instance_type.lower())
     price = book.price(usage.instance_type, usage.region, usage.provider)
     if price.fallback and usage.vcpu is not None:
@@ -37,9 +40,12 @@ def bill_launched(resources: Mapping[str, Sequence[Segment]], book: PriceBook) -
             machines, hours, usd = tally.get((price.basis, price.gpu_count), (0, 0.0, 0.0))
             first = count if index == 0 else 0
             tally[price.basis, price.gpu_count] = (machines + first, hours + segment.hours * count, usd + billed)
-    basis = tuple(
-        _launched_said(price, gpus, machines, hours, usd)
-        for (price, gpus), (machines, hours, usd) in sorted(tally.items())
+    basis = (
+        *(
+            _launched_said(price, gpus, machines, hours, usd)
+            for (price, gpus), (machines, hours, usd) in sorted(tally.items())
+        ),
+        *_usages_said([segment.usage for segments in resources.values() for segment in segments]),
     )
     return Bill(amounts, rate_usd_per_hour, rate_usd_per_hour * HOURS_PER_DAY, basis)
 
@@ -50,6 +56,13 @@ def _launched_said(price: str, gpu_count: int, machines: int, hours: float, bill
         f"started by the attacker, all billed: {machines} x {price}{gpus}; {hours:,.1f} machine-hours, "
         f"{format_usd(billed_usd)}; disks, addresses and egress not counted"
     )
+
+
+def _usages_said(usages: Sequence[ComputeUsage]) -> list[str]:
+    """Where the first few usages are from, in their own words, and how many more there are."""
+    said = sorted({usage.basis for usage in usages})
+    more = [f"and {len(said) - SAID_COUNT} more of this kind"] if len(said) > SAID_COUNT else []
+    return [*said[:SAID_COUNT], *more]
 
 
 def bill_requested(usages: Sequence[ComputeUsage], book: PriceBook) -> Bill:

@@ -178,7 +178,13 @@ def _model_said(terms: Terms) -> list[str]:
             f"${price.surplus_usd_per_vcpu_hour} per vCPU-hour once credits are gone; a full bank (24 h of earning) "
             f"delays that by up to {delay_h:.1f} h at full load, which only the low bound counts"
         ]
-    return [f"{name}: {sentence}" for sentence in (_SENTENCES.get(terms.model, _SENTENCES["on_demand"]),)]
+    said = [f"{name}: {_SENTENCES.get(terms.model, _SENTENCES['on_demand'])}"]
+    if not terms.model.startswith("burstable") and price.surplus_usd_per_vcpu_hour > 0:
+        said.append(
+            f"{name}: a burstable type declared {terms.model}: in unlimited mode use above "
+            f"{price.baseline_ratio or 0:.0%} would be billed besides; declare burstable_unlimited to count it"
+        )
+    return said
 
 
 _SENTENCES = {
