@@ -1,0 +1,72 @@
+WITH names AS (
+    SELECT query_name AS name
+    FROM dns_activity
+    WHERE query_name IS NOT NULL
+    UNION
+    SELECT regexp_replace(lower(t.answer), '[.]$', '') AS name
+    FROM dns_activity AS d CROSS JOIN UNNEST(d.answers) AS t(answer)
+    WHERE regexp_matches(lower(t.answer), '[.][a-z][a-z0-9-]*[.]?$')
+),
+ends AS (
+    SELECT name, name AS value FROM names
+    UNION ALL SELECT name, regexp_extract(name, '[^.]+[.][^.]+$', 0) FROM names
+    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){2}$', 0) FROM names
+    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){3}$', 0) FROM names
+    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){4}$', 0) FROM names
+    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){5}$', 0) FROM names
+),
+keys AS (
+    SELECT name, value FROM ends
+    UNION ALL SELECT name, '*.' || value AS value FROM ends WHERE value <> name
+),
+hits AS (
+    SELECT DISTINCT k.name
+    FROM keys AS k
+    JOIN indicator AS i ON i.value = k.value
+    WHERE i.type = 'domain' AND i.indicator_class IN ('pool_endpoint', 'browser_miner')
+),
+lookups AS (
+    SELECT
+        d.asset, h.name AS listed_name, d.time, d.query_name, d.query_type, d.answers, d.rcode, d.resolver_ip,
+        d.action, d.path, d.line, d.frame, d.byte_offset
+    FROM dns_activity AS d
+    JOIN hits AS h ON h.name = d.query_name
+    UNION ALL
+    SELECT
+        d.asset, h.name AS listed_name, d.time, d.query_name, d.query_type, d.answers, d.rcode, d.resolver_ip,
+        d.action, d.path, d.line, d.frame, d.byte_offset
+    FROM dns_activity AS d CROSS JOIN UNNEST(d.answers) AS t(answer)
+    JOIN hits AS h ON h.name = regexp_replace(lower(t.answer), '[.]$', '')
+    WHERE h.name <> d.query_name
+),
+marked AS (
+    SELECT
+        *,
+        CASE
+            WHEN action = 'block' THEN 1
+            WHEN array_to_string(answers, ' ') IN ('0.0.0.0', '::', '127.0.0.1', '::1', '0.0.0.0 ::') THEN 1
+            ELSE 0
+        END AS blocked,
+        CASE WHEN query_type IN ('A', 'AAAA', 'CNAME', 'HTTPS', 'SVCB', 'SRV', 'ANY') THEN 1
+             WHEN query_type IS NULL THEN 1 ELSE 0 END AS dialling
+    FROM lookups
+    WHERE asset IS NOT NULL
+),
+ranked AS (
+    SELECT
+        *,
+        count(*) OVER (PARTITION BY asset, listed_name) AS lookups_count,
+        sum(blocked) OVER (PARTITION BY asset, listed_name) AS blocked_count,
+        sum(dialling) OVER (PARTITION BY asset, listed_name) AS dialling_count,
+        min(time) OVER (PARTITION BY asset, listed_name) AS first_at,
+        max(time) OVER (PARTITION BY asset, listed_name) AS last_at,
+        row_number() OVER (
+            PARTITION BY asset, listed_name ORDER BY time, path, line, frame, byte_offset
+        ) AS place
+    FROM marked
+)
+SELECT
+    asset, listed_name, time, query_name, query_type, answers, rcode, resolver_ip, action,
+    lookups_count, blocked_count, dialling_count, first_at, last_at, path, line, frame, byte_offset
+FROM ranked
+WHERE place <= 50
