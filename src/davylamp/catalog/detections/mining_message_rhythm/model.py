@@ -90,19 +90,19 @@ SIGNS = {
 }
 
 WEIGHTS = {
-    "push_fixed": 3.40,
-    "answered": 2.64,
-    "push_count": 3.13,
-    "push_larger": 2.10,
-    "push_echoed": -0.64,
+    "push_fixed": 3.39,
+    "answered": 2.62,
+    "push_count": 3.01,
+    "push_larger": 2.06,
+    "push_echoed": -0.65,
     "memoryless": 1.86,
-    "gaps_known": -1.96,
-    "answer_tiny": -5.24,
-    "request_size": 4.06,
-    "push_size": 4.52,
-    "push_hasty": -0.67,
-    "weakest": 4.57,
-    "": -17.31,
+    "gaps_known": -1.95,
+    "answer_tiny": -5.22,
+    "request_size": 4.03,
+    "push_size": 4.67,
+    "push_hasty": -0.66,
+    "weakest": 4.66,
+    "": -17.29,
 }
 """Log odds at even classes, so an LLR; the empty name is the constant. From `bench/fit_message_rhythm.py`."""
 

@@ -1,0 +1,80 @@
+"""The cases of `mining_message_rhythm`, from our own emulation; `make_wire_cases.py` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from davylamp.kit.emulation.message import Dialogue, Message, in_order, started_late
+from davylamp.kit.emulation.mining import MiningRhythm, mining_dialogue
+from davylamp.kit.emulation.transport import encrypted
+from davylamp.kit.emulation.twins import TWINS, twin_dialogue
+from tests.catalog.wire_dialogue_cases import Case, one
+
+TALKATIVE = (
+    "game_server",
+    "monitoring_agent",
+    "node_chat",
+    "syslog",
+    "ticker",
+    "ticker_fixed",
+    "watch",
+    "watch_with_leases",
+    "database_idle",
+)
+
+
+def firing() -> Iterator[Case]:
+    """From a share every 3 s to one in two minutes, clear, TLS 1.2 and 1.3, steered, throttled, behind a proxy."""
+    quick = MiningRhythm(duration_s=200.0, share_gap_s=3.0, job_period_s=50.0, block_gap_s=120.0)
+    slow = MiningRhythm(duration_s=1500.0, share_gap_s=120.0, job_period_s=60.0, block_gap_s=None)
+    middle = MiningRhythm(duration_s=600.0, share_gap_s=20.0, job_period_s=45.0, block_gap_s=120.0)
+    yield "fires_on_share_each_3_s_tls_1.3.pcap", one(encrypted(mining_dialogue("ethereum_stratum", 11, quick), 11))
+    yield (
+        "fires_on_share_each_3_s_tls_1.2.pcap",
+        one(encrypted(mining_dialogue("cryptonote_old", 12, quick), 12, version="1.2")),
+    )
+    yield "fires_on_share_in_2_min_tls_1.3.pcap", one(encrypted(mining_dialogue("ethereum_stratum", 13, slow), 13))
+    yield (
+        "fires_on_share_in_2_min_tls_1.2.pcap",
+        one(encrypted(mining_dialogue("cryptonote", 14, slow), 14, version="1.2")),
+    )
+    yield "fires_on_clear_text.pcap", one(mining_dialogue("cryptonote", 15, middle))
+    yield (
+        "fires_on_middle_of_tls_connection.pcap",
+        one(started_late(encrypted(mining_dialogue("cryptonote", 16, middle), 16), 100), whole=False, server_port=443),
+    )
+    steered = MiningRhythm(400.0, 20.0, fan_in_count=2, throttle_ratio=0.3, vardiff=True, job_period_s=40.0)
+    yield "fires_on_steered_difficulty.pcap", one(encrypted(mining_dialogue("cryptonote", 17, steered), 17))
+    yield (
+        "fires_on_tls_padded_to_64_bytes.pcap",
+        one(encrypted(mining_dialogue("cryptonote", 18, middle), 18, pad_to_bytes=64)),
+    )
+    pinged = MiningRhythm(600.0, 60.0, job_period_s=45.0, block_gap_s=120.0, ping_s=60.0)
+    yield "fires_on_keep_alive_between_shares.pcap", one(encrypted(mining_dialogue("cryptonote", 19, pinged), 19))
+
+
+def quiet() -> Iterator[Case]:
+    """Each benign twin inside TLS."""
+    for number, name in enumerate(sorted(TWINS)):
+        duration_s = 70.0 if name in TALKATIVE else 400.0
+        version = "1.2" if number % 2 else "1.3"
+        dialogue = twin_dialogue(name, 21, duration_s)
+        yield f"quiet_on_{name}.pcap", one(encrypted(dialogue, number, version=version), server_port=8883)
+
+
+def hard() -> Iterator[Case]:
+    """Odd captures, and what the unit says it misses."""
+    same = tuple(Message(5.0, bool(number % 2), b"x" * 80) for number in range(40))
+    yield "survives_messages_at_one_instant.pcap", one((*same, Message(90.0, True, b"x"), Message(90.0, False, b"y")))
+    idle = MiningRhythm(duration_s=50.0, share_gap_s=25.0, job_period_s=30.0, block_gap_s=None)
+    yield "misses_a_minute_of_mining.pcap", one(encrypted(mining_dialogue("cryptonote", 31, idle), 31))
+    middle = MiningRhythm(duration_s=400.0, share_gap_s=20.0, job_period_s=45.0, block_gap_s=None)
+    yield "misses_client_that_answers_each_job.pcap", one(_answering(mining_dialogue("cryptonote", 32, middle)))
+
+
+def _answering(dialogue: Dialogue) -> Dialogue:
+    """As an old client did that asks for the transactions of each job at once, and little else; inside TLS."""
+    kept = [message for message in dialogue if not message.outbound and b'"job"' in message.payload]
+    asked = [Message(message.time_s + 0.002, True, b"q" * 82) for message in kept]
+    told = [Message(message.time_s + 0.08, False, b"a" * 97) for message in kept]
+    return encrypted(in_order([*kept, *asked, *told]), 32)
