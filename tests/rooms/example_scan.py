@@ -88,8 +88,8 @@ def example_findings() -> list[Finding]:
     stratum = b'{"id":1,"method":"login","params":{"login":"48\xff..."}}\n'
     return [
         finding("4d2f8c1be0a97653", "ssh_guessing_campaign", "Passwords were guessed over SSH", "auth",
-              "reconnaissance", Severity.MEDIUM, 3.1, WEB1, 9, 27, "203.0.113.7 failed 412 times for 38 user names in 18 min; "
-              "the host's usual rate is 3 failures an hour.", [_failure(118 + n, f"user{n}") for n in range(8)],
+              "reconnaissance", Severity.MEDIUM, 3.1, WEB1, 9, 27, "203.0.113.7 failed 412 times for 38 user names in "
+              "18 min; the host's usual rate is 3 failures an hour.", [_failure(118 + n, f"user{n}") for n in range(8)],
               evidence_count=412, technique=BRUTE_FORCE, observables=source[:1]),
         finding("9b1c77d0535e2aa4", "ssh_login_after_guessing", "A guessed password let somebody in", "auth", "access",
               Severity.HIGH, 8.2, WEB1, 28, 28, "deploy logged in by password from 203.0.113.7, which had failed "

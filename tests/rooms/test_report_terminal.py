@@ -46,10 +46,19 @@ SOURCE = SourceMeta("sshd_syslog", "Logins over SSH", ("RFC 3164", "RFC 5424"), 
 PAGE = """Looks up names.
 
     What it sees.
-        A query for a listed name, one sentence that is long enough to be wrapped at eighty columns.
+    A query for a listed name: one sentence whose line in the source is longer than eighty columns are
+    and which is wrapped anew.
 
-    What it misses.
-        A name that no list holds.
+    How it decides.
+    Two grounds:
+
+    - the name is listed, which is said in so many words that the line has to
+      be wrapped;
+    - the name is asked for.
+
+    References.
+    https://attack.mitre.org/techniques/T1496/001/
+    https://example.org/second
     """
 
 
@@ -191,3 +200,10 @@ def test_nothing_running_has_no_rate_in_the_headline() -> None:
     for incident in scan["incidents"]:
         incident["cost"]["run_rate_usd_per_hour"] = 0.0
     assert _printed(render_scan, scan).startswith("2 incidents, $166.40 so far.\n")
+
+
+def test_a_units_page_is_never_cut() -> None:
+    long = "What it sees.\n" + "word " * 900 + "\n" + "https://example.org/" + "a" * 300
+    printed = _printed(lambda _scan, console: render_unit_page(DETECTION, long, {}, console), None)
+    assert printed.split().count("word") == 900
+    assert "more characters" not in printed

@@ -25,6 +25,10 @@ from davylamp.report.wording import (
 UnitMeta = SourceMeta | DetectionMeta
 _REASONS_SHOWN_COUNT = 12
 _PATHS_SHOWN_COUNT = 3
+_SECTIONS = (
+    *("What it sees.", "Why it matters.", "How it decides.", "What it misses.", "What looks like it and is not."),
+    *("What to do.", "What it reads.", "What it gives.", "What it leaves out.", "References."),
+)
 
 
 def coverage_short(page: Page, scan: Record) -> None:
@@ -141,12 +145,13 @@ def render_unit_page(meta: UnitMeta, docstring: str, params: Mapping[str, object
     for label, value in _facts_of(meta):
         page.row(page.text(label, QUIET), page.text(value), 13)
     page.blank()
-    for line in inspect.cleandoc(docstring).splitlines():
-        if line.strip():
-            indent = len(line) - len(line.lstrip())
-            page.paragraph(line.strip(), indent, STRONG if _is_heading(line) else "")
+    for indent, words in _paragraphs(docstring):
+        if words in _SECTIONS:
+            page.heading(words)
+        elif words.startswith(("- ", "* ")):
+            page.row(page.text("-"), page.text(words[2:], whole=True), 2, indent)
         else:
-            page.blank()
+            page.paragraph(page.text(words, whole=True), indent)
     if params:
         page.heading("Thresholds")
         for name, number in params.items():
@@ -161,5 +166,17 @@ def _facts_of(meta: UnitMeta) -> list[tuple[str, str]]:
             ("technique", techniques)]  # fmt: skip
 
 
-def _is_heading(line: str) -> bool:
-    return not line.startswith(" ") and line.rstrip().endswith((".", "?")) and len(line.split()) <= 7
+def _paragraphs(docstring: str) -> list[tuple[int, str]]:
+    """A docstring's paragraphs with their indent, each as one line; headings, items and addresses stand alone."""
+    made: list[tuple[int, str]] = []
+    joins = False
+    for line in inspect.cleandoc(docstring).splitlines():
+        words = line.strip()
+        indent = len(line) - len(line.lstrip())
+        alone = words in _SECTIONS or words.startswith(("http://", "https://"))
+        if words and joins and not alone and not words.startswith(("- ", "* ")):
+            made[-1] = (made[-1][0], f"{made[-1][1]} {words}")
+        elif words:
+            made.append((indent, words))
+        joins = bool(words) and not alone
+    return made

@@ -48,9 +48,9 @@ class Page:
         self.width = max(20, min(console.width, WIDEST_COLUMNS))
         self._unicode = console.encoding.lower().replace("-", "").startswith("utf8")
 
-    def text(self, words: object, style: str = "") -> Text:
-        """One piece of text, made safe for this console's encoding."""
-        shown = visible(clipped(str(words)))
+    def text(self, words: object, style: str = "", *, whole: bool = False) -> Text:
+        """One piece of text, made safe for this console's encoding; clipped, unless `whole` is asked for."""
+        shown = visible(str(words) if whole else clipped(str(words)))
         return Text(shown if self._unicode else self._ascii(shown), style)
 
     def joined(self, *pieces: tuple[object, str] | str) -> Text:
