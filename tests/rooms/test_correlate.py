@@ -102,6 +102,15 @@ def test_within_a_group_the_strongest_counts_in_full_and_the_rest_at_a_fraction(
     assert fused_llr([finding("a", "name", 4.0), finding("b", "wire", 2.0)]) == pytest.approx(6.0)
 
 
+def test_two_groups_that_begin_in_the_same_hour_say_a_little_more_than_two_that_do_not() -> None:
+    together = [finding("a", "name", 4.0), finding("b", "wire", 3.0, at_h=0.9)]
+    apart = [finding("a", "name", 4.0), finding("b", "wire", 3.0, at_h=1.1)]
+    one_group = [finding("a", "name", 4.0), finding("b", "name", 3.0)]
+    assert fused_llr(together) == pytest.approx(8.0)
+    assert fused_llr(apart) == pytest.approx(7.0)
+    assert fused_llr(one_group) == pytest.approx(4.9)
+
+
 def test_no_evidence_leaves_the_prior() -> None:
     assert posterior([]) == pytest.approx(PRIOR_PROBABILITY)
 

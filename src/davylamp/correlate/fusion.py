@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from datetime import timedelta
+from itertools import pairwise
 
 from davylamp.model.finding import Finding
 
@@ -23,6 +25,13 @@ INCIDENT_PROBABILITY = 0.9
 # is only whether the record itself is true.
 FACT_PROBABILITY = 0.99
 INDEPENDENT_GROUPS_COUNT = 2
+# Two findings of different groups that begin within the same hour say more than two that fall
+# anywhere in a week: by chance that happens once in 168, which is 5 nats. Deployments make things
+# coincide too, so a fifth of that is counted, once, and only between findings that say something
+# by themselves.
+COINCIDENCE = timedelta(hours=1)
+COINCIDENCE_LLR = 1.0
+COINCIDENCE_LEAST_LLR = 2.5
 # Control-plane evidence comes from one recorder, so it is one group; but discovery, preparation,
 # blinding, launch and entrenchment are different acts, and three of them by one principal are as
 # telling as a second recorder (ADR 0003).
@@ -36,14 +45,26 @@ def log_odds(probability: float) -> float:
 
 def fused_llr(findings: Iterable[Finding]) -> float:
     """Log-likelihood ratio of all findings together."""
+    members = list(findings)
     by_cause: dict[str, list[float]] = {}
-    for finding in findings:
+    for finding in members:
         by_cause.setdefault(_cause(finding), []).append(finding.llr)
     total = 0.0
     for llrs in by_cause.values():
         strongest, *rest = sorted(llrs, reverse=True)
         total += strongest + WITHIN_GROUP_FRACTION * sum(llr for llr in rest if llr > 0)
-    return total
+    return total + (COINCIDENCE_LLR if _coincide(members) else 0.0)
+
+
+def _coincide(findings: Iterable[Finding]) -> bool:
+    """Whether two telling findings of different groups begin within the same hour."""
+    telling = sorted(
+        (finding for finding in findings if finding.llr >= COINCIDENCE_LEAST_LLR), key=lambda each: each.first_seen
+    )
+    return any(
+        later.group != earlier.group and later.first_seen - earlier.first_seen <= COINCIDENCE
+        for earlier, later in pairwise(telling)
+    )
 
 
 def _cause(finding: Finding) -> str:
