@@ -299,8 +299,8 @@ def test_rows_do_not_depend_on_the_buffer(path: Path, monkeypatch: pytest.Monkey
 def test_damaged_captures_never_crash(data: st.DataObject) -> None:
     content = bytearray(data.draw(st.sampled_from(CAPTURES)).read_bytes())
     for _ in range(data.draw(st.integers(1, 12))):
-        content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
-    rows, rejects, _ = read(bytes(content[: data.draw(st.integers(24, len(content)))]))
+        content[data.draw(st.integers(min(4, len(content) - 1), len(content) - 1))] = data.draw(st.integers(0, 255))
+    rows, rejects, _ = read(bytes(content[: data.draw(st.integers(min(24, len(content)), len(content)))]))
     for row in rows.get("network_activity", []):
         assert row["packets_out"] + row["packets_in"] > 0
         assert len(row["message_sizes_bytes"]) == len(row["message_times_s"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 from davylamp.catalog.sources.pcap.datagrams import DNS_PORT
 from davylamp.catalog.sources.pcap.dns_message import BadDnsError, DnsMessage, read_dns
@@ -22,7 +23,7 @@ def read_dns_stream(flow: Flow, pairs: DnsPairs) -> str:
     exchange = Exchange(ends[way], flow.ports[way], ends[1 - way], DNS_PORT, "tcp")
     found: list[tuple[int, int, DnsMessage]] = []
     reason = ""
-    for pieces in (flow.heads[way], flow.heads[1 - way]):
+    for pieces in (flow.head(way), flow.head(1 - way)):
         try:
             found.extend(_messages(pieces))
         except BadDnsError as error:
@@ -32,7 +33,7 @@ def read_dns_stream(flow: Flow, pairs: DnsPairs) -> str:
     return reason
 
 
-def _messages(pieces: list[Segment]) -> list[tuple[int, int, DnsMessage]]:
+def _messages(pieces: Sequence[Segment]) -> list[tuple[int, int, DnsMessage]]:
     if not pieces:
         return []
     data, whole_bytes = assembled(pieces)

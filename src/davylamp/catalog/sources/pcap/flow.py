@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from davylamp.catalog.sources.pcap.keys import Key
@@ -10,8 +11,8 @@ from davylamp.catalog.sources.pcap.packets import ACK, FIN, RST, SYN, TCP
 
 HEAD_BYTES = 8192
 MESSAGES_KEPT_COUNT = 4096
-# What an open flow weighs before it keeps anything, measured with sys.getsizeof over its parts.
-FLOW_WEIGHT_BYTES = 1600
+# What an open flow weighs before it keeps anything: measured as resident memory over 100,000 flows of a SYN.
+FLOW_WEIGHT_BYTES = 1200
 SEGMENT_WEIGHT_BYTES = 150
 
 
@@ -34,33 +35,66 @@ class RecordTrack:
     partial: bytes = b""
 
 
+class Stream:
+    """One direction of a connection that carries payload.
+
+    Args:
+        expected: the next sequence number; -1 before it is known.
+        first: sequence number of the stream's first byte; -1 before it is known.
+        holes: ranges missed so far, relative to `expected`.
+        head: segments near the first byte, of `head_bytes` together.
+        track: where its TLS records stand, when it has some.
+    """
+
+    __slots__ = ("expected", "first", "head", "head_bytes", "holes", "track")
+
+    def __init__(self, expected: int = -1) -> None:
+        self.expected = expected
+        self.first = expected
+        self.holes: list[tuple[int, int]] | tuple[()] = ()
+        self.head: list[Segment] | tuple[()] = ()
+        self.head_bytes = 0
+        self.track: RecordTrack | None = None
+
+
+class Dialogue:
+    """The messages of a connection: times, and sizes with the way as sign."""
+
+    __slots__ = ("last_ns", "last_unfinished", "last_way", "overfull", "sizes", "times")
+
+    def __init__(self) -> None:
+        self.times: array[int] = array("q")
+        self.sizes: array[int] = array("q")
+        self.last_way = -1
+        self.last_ns = 0
+        self.last_unfinished = False
+        self.overfull = False
+
+
 class Flow:
-    """One connection; way 0 is from the key's first end to its second, way 1 back."""
+    """One connection; way 0 is from the key's first end to its second, way 1 back.
+
+    Most flows of a large capture are look-ups and scans of a packet or two: what only a longer one
+    needs is made when it is needed.
+    """
 
     __slots__ = (
-        "bytes",
+        "bytes_back",
+        "bytes_out",
+        "dialogue",
         "first_ns",
         "first_way",
-        "flags",
+        "flags_back",
+        "flags_out",
         "frame",
-        "head_sequence",
-        "head_size",
-        "heads",
-        "holes",
         "initial",
+        "kept_bytes",
         "key",
         "last_ns",
-        "last_open",
-        "last_segment_ns",
-        "last_way",
-        "next_sequence",
-        "overfull",
-        "packets",
-        "records",
-        "sizes",
+        "packets_back",
+        "packets_out",
+        "streams",
         "syn_way",
-        "times",
-        "weight_bytes",
     )
 
     def __init__(self, key: Key, first_ns: int, frame: int, first_way: int) -> None:
@@ -69,24 +103,33 @@ class Flow:
         self.last_ns = first_ns
         self.frame = frame
         self.first_way = first_way
-        self.packets = [0, 0]
-        self.bytes = [0, 0]
-        self.flags = [0, 0]
+        self.packets_out = self.packets_back = 0
+        self.bytes_out = self.bytes_back = 0
+        self.flags_out = self.flags_back = 0
         self.syn_way = -1
         self.initial = -1
-        self.next_sequence: list[int] = [-1, -1]
-        self.head_sequence: list[int] = [-1, -1]
-        self.head_size = [0, 0]
-        self.heads: list[list[Segment]] = [[], []]
-        self.holes: list[list[tuple[int, int]]] = [[], []]
-        self.records: list[RecordTrack | None] = [None, None]
-        self.times: array[int] = array("q")
-        self.sizes: array[int] = array("q")
-        self.last_way = -1
-        self.last_segment_ns = 0
-        self.last_open = False
-        self.overfull = False
-        self.weight_bytes = FLOW_WEIGHT_BYTES
+        self.streams: list[Stream | None] | None = None
+        self.dialogue: Dialogue | None = None
+        self.kept_bytes = 0
+
+    def stream(self, way: int) -> Stream:
+        """The stream of a direction, made when there is none yet."""
+        if self.streams is None:
+            self.streams = [None, None]
+        found = self.streams[way]
+        if found is None:
+            found = self.streams[way] = Stream()
+        return found
+
+    def head(self, way: int) -> Sequence[Segment]:
+        """The first segments of a direction."""
+        found = None if self.streams is None else self.streams[way]
+        return () if found is None else found.head
+
+    @property
+    def weight_bytes(self) -> int:
+        """About what the flow weighs in memory."""
+        return FLOW_WEIGHT_BYTES + self.kept_bytes
 
     @property
     def protocol(self) -> int:
@@ -106,8 +149,8 @@ class Flow:
     @property
     def closed(self) -> bool:
         """Whether both ends closed it or one reset it."""
-        both = self.flags[0] | self.flags[1]
-        return bool(both & RST) or bool(self.flags[0] & self.flags[1] & FIN)
+        both = self.flags_out | self.flags_back
+        return bool(both & RST) or bool(self.flags_out & self.flags_back & FIN)
 
     @property
     def client_way(self) -> int:
@@ -129,7 +172,9 @@ class Flow:
         """Connection state in Zeek's words, as far as the flags tell; empty for what has no connection."""
         if self.protocol != TCP:
             return ""
-        out, back = self.flags[self.client_way], self.flags[1 - self.client_way]
+        out, back = self.flags_out, self.flags_back
+        if self.client_way == 1:
+            out, back = back, out
         if not out & SYN:
             return "SHR" if back & (SYN | ACK) == SYN | ACK and back & FIN else "OTH"
         if not back & SYN:

@@ -75,12 +75,12 @@ class FlowTable:
                 flow = self._open[key] = Flow(key, first, frame, way)
             flow.first_ns = min(flow.first_ns, first)
             flow.last_ns = max(flow.last_ns, last)
-            flow.packets[0] += out
-            flow.packets[1] += back
-            flow.bytes[0] += out_bytes
-            flow.bytes[1] += back_bytes
-            flow.flags[0] |= out_flags
-            flow.flags[1] |= back_flags
+            flow.packets_out += out
+            flow.packets_back += back
+            flow.bytes_out += out_bytes
+            flow.bytes_back += back_bytes
+            flow.flags_out |= out_flags
+            flow.flags_back |= back_flags
             flows.append(flow)
         return flows
 
@@ -121,8 +121,9 @@ class FlowTable:
                 flow.syn_way = 1 - way if flags & ACK else way
             if not flags & ACK and flow.initial < 0:
                 flow.initial = sequence
-            if flow.head_sequence[way] < 0:
-                flow.head_sequence[way] = flow.next_sequence[way] = sequence
+            state = flow.stream(way)
+            if state.first < 0:
+                state.first = state.expected = sequence
 
     def finished(self, now_ns: int) -> Iterator[Flow]:
         """Flows that are over at this instant of the capture, and those evicted to stay within the budget."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from davylamp.catalog.sources.pcap.arrays import Int
@@ -20,7 +22,7 @@ def keep_tcp_heads(frames: Frames, grouped: Grouped, segments: Segments, flows: 
     """Keeps the segments that lie in the first `HEAD_BYTES` of their stream."""
     if not segments.at.size:
         return
-    heads = np.array([flows[name >> 1].head_sequence[name & 1] for name in segments.stream[segments.starts].tolist()])
+    heads = np.array([flows[name >> 1].stream(name & 1).first for name in segments.stream[segments.starts].tolist()])
     counts = np.diff(np.append(segments.starts, segments.at.size))
     position = grouped.packets.sequence[segments.at] - np.repeat(heads, counts)
     position = (position + _WRAP // 2) % _WRAP - _WRAP // 2
@@ -42,7 +44,7 @@ def keep_udp_heads(frames: Frames, grouped: Grouped, part: Int, flows: list[Flow
     position = running - np.maximum.accumulate(np.where(first, running, 0))
     near = position < HEAD_BYTES
     at, stream, position = at[near], stream[near], position[near]
-    held = np.array([flows[name >> 1].head_size[name & 1] for name in stream.tolist()], np.int64)
+    held = np.array([flows[name >> 1].stream(name & 1).head_bytes for name in stream.tolist()], np.int64)
     _keep(frames, grouped, at, position + held, flows, stream)
 
 
@@ -58,22 +60,28 @@ def _keep(frames: Frames, grouped: Grouped, at: Int, position: Int, flows: list[
         strict=True,
     )
     for name, place, start, held, time_ns, frame in rows:
-        flow, way = flows[name >> 1], name & 1
-        pieces = flow.heads[way]
-        if flow.head_size[way] >= 2 * HEAD_BYTES or len(pieces) >= _PIECES_KEPT_COUNT or not held:
+        flow = flows[name >> 1]
+        state = flow.stream(name & 1)
+        if state.head_bytes >= 2 * HEAD_BYTES or len(state.head) >= _PIECES_KEPT_COUNT or not held:
             continue
         kept = min(held, HEAD_BYTES)
-        pieces.append(Segment(place, data[start : start + kept], time_ns, frame))
-        flow.head_size[way] += kept
-        flow.weight_bytes += kept + SEGMENT_WEIGHT_BYTES
+        piece = Segment(place, data[start : start + kept], time_ns, frame)
+        if isinstance(state.head, tuple):
+            state.head = [piece]
+        else:
+            state.head.append(piece)
+        state.head_bytes += kept
+        flow.kept_bytes += kept + SEGMENT_WEIGHT_BYTES
 
 
-def assembled(pieces: list[Segment]) -> tuple[bytes, int]:
+def assembled(pieces: Sequence[Segment]) -> tuple[bytes, int]:
     """The pieces in sequence order, and how many bytes come before the first gap.
 
     A gap becomes one newline: a dialogue of JSON lines can be read on behind it, and a parser of
     anything else is told to look at the bytes before the gap only.
     """
+    if not pieces:
+        return b"", 0
     if len(pieces) == 1:
         return pieces[0].data[:HEAD_BYTES], len(pieces[0].data)
     out = bytearray()

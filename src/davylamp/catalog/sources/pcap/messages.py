@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from davylamp.catalog.sources.pcap.arrays import Int
-from davylamp.catalog.sources.pcap.flow import MESSAGES_KEPT_COUNT, Flow
+from davylamp.catalog.sources.pcap.flow import MESSAGES_KEPT_COUNT, Dialogue, Flow
 from davylamp.catalog.sources.pcap.keys import Grouped
 from davylamp.catalog.sources.pcap.packets import PUSH, TCP, UDP
 
@@ -19,6 +19,7 @@ BURST_NS = 10_000_000
 UNFINISHED_NS = 1_000_000_000
 # Below the smallest segment every path carries (RFC 9293 3.7.1) a missing PSH says nothing.
 UNFINISHED_FROM_BYTES = 536
+_DIALOGUE_WEIGHT_BYTES = 350
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,21 @@ def _hand_out(bursts: _Bursts, rows: tuple[int, int], tail: tuple[int, int, bool
     """Adds one part's messages to its flow; the first may go on with the flow's last one."""
     first, last = rows
     way = int(bursts.way[first])
-    if flow.last_way == way and flow.protocol == TCP and flow.sizes:
-        gap = int(bursts.time_ns[first]) - flow.last_segment_ns
-        if gap <= BURST_NS or (flow.last_open and gap <= UNFINISHED_NS):
-            if not flow.overfull:
-                flow.sizes[-1] += int(bursts.signed[first])
+    dialogue = flow.dialogue
+    if dialogue is None:
+        dialogue = flow.dialogue = Dialogue()
+        flow.kept_bytes += _DIALOGUE_WEIGHT_BYTES
+    elif dialogue.last_way == way and flow.protocol == TCP:
+        gap = int(bursts.time_ns[first]) - dialogue.last_ns
+        if gap <= BURST_NS or (dialogue.last_unfinished and gap <= UNFINISHED_NS):
+            if not dialogue.overfull:
+                dialogue.sizes[-1] += int(bursts.signed[first])
             first += 1
-    flow.last_way, flow.last_segment_ns, flow.last_open = tail
-    room = MESSAGES_KEPT_COUNT - len(flow.sizes)
-    flow.overfull = flow.overfull or last - first > room
+    dialogue.last_way, dialogue.last_ns, dialogue.last_unfinished = tail
+    room = MESSAGES_KEPT_COUNT - len(dialogue.sizes)
+    dialogue.overfull = dialogue.overfull or last - first > room
     last = min(last, first + room)
     if first < last:
-        flow.times.frombytes(bursts.time_ns[first:last].tobytes())
-        flow.sizes.frombytes(bursts.signed[first:last].tobytes())
-        flow.weight_bytes += 16 * (last - first)
+        dialogue.times.frombytes(bursts.time_ns[first:last].tobytes())
+        dialogue.sizes.frombytes(bursts.signed[first:last].tobytes())
+        flow.kept_bytes += 16 * (last - first)

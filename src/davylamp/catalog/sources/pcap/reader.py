@@ -20,10 +20,10 @@ from davylamp.catalog.sources.pcap.rows import dns_batch, lease_batch, network_b
 from davylamp.kit.source import Batch, EvidenceFile
 from davylamp.model.coverage import Reject
 
-# A buffer of small packets needs about twelve times its size while it is decoded: columns of 8 bytes
-# for frames of 80. One 64th keeps that below a fifth of the memory.
-_BUFFER_SHARE = 64
-_BUFFER_LIMITS_BYTES = (1 << 20, 16 << 20)
+# A buffer of scan packets needs about thirty times its size: columns of 8 bytes for frames of 80, and
+# a flow for each. One 128th keeps that to a quarter of the memory.
+_BUFFER_SHARE = 128
+_BUFFER_LIMITS_BYTES = (1 << 20, 8 << 20)
 _FLOWS_SHARE = 4
 _ROWS_A_BATCH_COUNT = 4096
 

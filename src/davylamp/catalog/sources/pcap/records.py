@@ -35,12 +35,12 @@ def header_bytes(data: bytes, grouped: Grouped, segments: Segments, window: Wind
     stops = np.append(segments.starts[1:], segments.at.size).tolist()
     names = segments.stream[segments.starts].tolist()
     for name, start, stop, possible in zip(names, segments.starts.tolist(), stops, any_opens, strict=True):
-        flow, way = flows[name >> 1], name & 1
-        track = flow.records[way]
+        state = flows[name >> 1].stream(name & 1)
+        track = state.track
         if track is None:
             if not possible:
                 continue
-            track = flow.records[way] = RecordTrack()
+            track = state.track = RecordTrack()
         rows = slice(start, stop)
         out[rows] = _follow(data, grouped, segments, opens, rows, track)
     return out

@@ -101,11 +101,13 @@ def network_batch(flows: list[Flow]) -> Batch:
 
 
 def _messages(flows: list[Flow]) -> tuple[pa.Array, pa.Array]:
-    counts = np.array([len(flow.sizes) for flow in flows], np.int64)
+    talks = [(flow, flow.dialogue) for flow in flows if flow.dialogue is not None]
+    counts = [0 if flow.dialogue is None else len(flow.dialogue.sizes) for flow in flows]
     offsets = pa.array(np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))).astype(np.int32))
-    times = np.concatenate([np.frombuffer(flow.times, np.int64) - flow.first_ns for flow in flows])
+    nothing = [np.zeros(0, np.int64)]
+    times = np.concatenate([np.frombuffer(talk.times, np.int64) - flow.first_ns for flow, talk in talks] or nothing)
     sizes = np.concatenate(
-        [np.frombuffer(flow.sizes, np.int64) * (1 if flow.client_way == 0 else -1) for flow in flows]
+        [np.frombuffer(talk.sizes, np.int64) * (1 - 2 * flow.client_way) for flow, talk in talks] or nothing
     )
     sizes = np.clip(sizes, -_LARGEST, _LARGEST).astype(np.int32)
     return (
@@ -118,9 +120,10 @@ def _network_row(flow: Flow) -> tuple[Any, ...]:
     way = flow.client_way
     near_high, near_low, far_high, far_low, _ = flow.key
     ends = (_address(flow.six, near_high, near_low), _address(flow.six, far_high, far_low))
+    counts = (flow.bytes_out, flow.bytes_back, flow.packets_out, flow.packets_back)
     ported = flow.protocol in (TCP, UDP, SCTP)
     ports = flow.ports
-    payloads = [assembled(flow.heads[each]) if flow.heads[each] else (b"", 0) for each in (way, 1 - way)]
+    payloads = [assembled(flow.head(each)) for each in (way, 1 - way)]
     said = _content(flow, payloads, ports[1 - way])
     kept_bytes = _SEALED_BYTES if said.application in _SEALED else HEAD_BYTES
     return (
@@ -131,10 +134,7 @@ def _network_row(flow: Flow) -> tuple[Any, ...]:
         ends[1 - way],
         ports[1 - way] if ported else None,
         _PROTOCOLS.get(flow.protocol, str(flow.protocol)),
-        flow.bytes[way],
-        flow.bytes[1 - way],
-        flow.packets[way],
-        flow.packets[1 - way],
+        *(counts if way == 0 else (counts[1], counts[0], counts[3], counts[2])),
         False,
         said.server_name or None,
         said.application or None,
@@ -158,7 +158,7 @@ def _content(flow: Flow, payloads: list[tuple[bytes, int]], server_port: int) ->
 
 
 def _asks_dns(flow: Flow) -> bool:
-    pieces = flow.heads[flow.client_way] or flow.heads[1 - flow.client_way]
+    pieces = flow.head(flow.client_way) or flow.head(1 - flow.client_way)
     if flow.protocol == UDP:
         return looks_like_dns(pieces[0].data)
     data, whole_bytes = assembled(pieces)

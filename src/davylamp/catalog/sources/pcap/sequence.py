@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,14 +60,14 @@ def new_payload(grouped: Grouped, part: Int, flows: list[Flow]) -> Segments:
     for number, (name, begin, count) in enumerate(
         zip(stream[starts].tolist(), starts.tolist(), counts.tolist(), strict=True)
     ):
-        flow, way = flows[name >> 1], name & 1
-        if odd_streams[number] or flow.holes[way]:
+        state = flows[name >> 1].stream(name & 1)
+        if odd_streams[number] or state.holes:
             rows = slice(begin, begin + count)
-            reached = _follow(relative[rows].tolist(), length[rows].tolist(), flow.holes[way])
+            reached = _follow(relative[rows].tolist(), length[rows].tolist(), state.holes)
             new_bytes[rows], known[rows] = reached.new_bytes, reached.known_bytes
             tops[number] = reached.top
-            flow.holes[way] = [(low - reached.top, high - reached.top) for low, high in reached.holes]
-        flow.next_sequence[way] = (int(base[number]) + tops[number]) % _WRAP
+            state.holes = [(low - reached.top, high - reached.top) for low, high in reached.holes]
+        state.expected = (int(base[number]) + tops[number]) % _WRAP
     # The first byte of a stream joined in the middle, alone in its segment, is a keep-alive more often than not.
     new_bytes[starts[joined & (length[starts] == 1)]] = 0
     return Segments(at, stream, starts, new_bytes, known)
@@ -77,13 +78,13 @@ def _bases(names: Int, first: Int, flows: list[Flow]) -> tuple[Int, Bool]:
     base = first.copy()
     joined = np.zeros(first.size, np.bool_)
     for number, name in enumerate(names.tolist()):
-        flow, way = flows[name >> 1], name & 1
-        if flow.next_sequence[way] >= 0:
-            base[number] = flow.next_sequence[way]
+        state = flows[name >> 1].stream(name & 1)
+        if state.expected >= 0:
+            base[number] = state.expected
         else:
             joined[number] = True
-        if flow.head_sequence[way] < 0:
-            flow.head_sequence[way] = int(base[number])
+        if state.first < 0:
+            state.first = int(base[number])
     return base, joined
 
 
@@ -106,7 +107,7 @@ class _Followed:
     known_bytes: list[int]
 
 
-def _follow(relative: list[int], length: list[int], holes: list[tuple[int, int]]) -> _Followed:
+def _follow(relative: list[int], length: list[int], holes: Iterable[tuple[int, int]]) -> _Followed:
     """Segment by segment, for the few streams with loss, reordering or numbers out of window."""
     out = _Followed(0, list(holes), [], [])
     for start, size in zip(relative, length, strict=True):
