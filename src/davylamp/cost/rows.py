@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 from davylamp.errors import UsageError
@@ -42,7 +41,7 @@ _NUMBERS = frozenset(
         "surplus_usd_per_vcpu_hour",
     }
 )
-DATA = Path(str(resources.files("davylamp"))) / "cost" / "data"
+DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True, slots=True)
