@@ -50,7 +50,7 @@ class EthereumProxy:
     def ping(self) -> tuple[bytes, bytes] | None:
         """Every third time a reported rate, else a poll for work."""
         if self.rng.random() < 1 / 3:
-            rate = "0x" + random_hex(self.rng, 32)
+            rate = "0x" + random_hex(self.rng, 4)
             return self._request("eth_submitHashrate", [rate, "0x" + random_hex(self.rng, 32)]), self._answer(True)
         return self._request("eth_getWork", []), self._answer(self._work())
 

@@ -21,6 +21,7 @@ GAPS_CHUNK_COUNT = 24
 """Gaps are judged in stretches of this many: a pool that changes the difficulty changes the rate between."""
 GAPS_FEWEST_COUNT = 4
 CLASSED_RATIO = 0.7
+ANSWER_SHARE_RATIO = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def shape_of(exchange: Exchange, overhead_bytes: int) -> Shape | None:
         gap_cv=gap_cv,
         gap_count=gap_count,
         request_bytes=request_bytes - overhead_bytes,
-        answer_bytes=median(answered) - overhead_bytes,
+        answer_bytes=_short_answer(answered, step_in) - overhead_bytes,
         push_bytes=median(pushed) - overhead_bytes,
         push_gap_s=median(push_gaps),
         push_gap_cv=_variation(push_gaps),
@@ -93,6 +94,14 @@ def shape_of(exchange: Exchange, overhead_bytes: int) -> Shape | None:
         duration_s=exchange.duration_s,
         exact_ratio=2 / max(step_out, step_in),
     )
+
+
+def _short_answer(sizes_bytes: Sequence[int], step_bytes: int) -> float:
+    """The smallest size that one answer in ten has: polls for work are answered with work, shares shortly."""
+    classes = size_classes(sizes_bytes, step_bytes)
+    counts = Counter(classes[size] for size in sizes_bytes)
+    usual = [kind for kind, count in counts.items() if count >= ANSWER_SHARE_RATIO * len(sizes_bytes)]
+    return float(min(usual)) if usual else float(median(sizes_bytes))
 
 
 def _gaps(moments_s: Sequence[float]) -> list[float]:
