@@ -22,20 +22,21 @@ WITH answers AS (
 interfaces AS (
   SELECT *, unnest(coalesce(nullif(instance.networkInterfaceSet.items, []), [NULL])) AS interface
   FROM answers
-  WHERE instance.instanceId IS NOT NULL
+  WHERE instance.instanceId LIKE 'i-%'
 ),
 addresses AS (
   SELECT
     * EXCLUDE (interface),
     interface,
-    unnest(coalesce(nullif(list_sort(list_distinct(list_concat(
+    -- Only what is written like an address: a join must not rest on whatever else stands there.
+    unnest(coalesce(nullif(list_sort(list_distinct(list_filter(list_concat(
       [coalesce(interface.privateIpAddress, instance.privateIpAddress), interface.association.publicIp],
       -- The answer does not say on which interface this address is, and it is nearly always the first and only one.
       CASE WHEN len(coalesce(instance.networkInterfaceSet.items, [])) < 2 THEN [instance.ipAddress] END,
       list_transform(interface.ipv6AddressesSet.items, lambda each: each.ipv6Address),
       list_transform(interface.privateIpAddressesSet.items, lambda each: each.privateIpAddress),
       list_transform(interface.privateIpAddressesSet.items, lambda each: each.association.publicIp)
-    ))), []), [NULL])) AS ip
+    ), lambda each: regexp_full_match(each, '[0-9a-fA-F.:]{2,45}')))), []), [NULL])) AS ip
   FROM interfaces
 )
 SELECT
@@ -44,7 +45,7 @@ SELECT
   CASE operation WHEN 'RunInstances' THEN 'run_instances' ELSE 'terminate' END AS ground,
   -- The two forms that EC2 gives; any other name there is not the machine's own.
   nullif(regexp_extract(instance.privateDnsName, '^(ip(?:-[0-9]{1,3}){4}|i-[0-9a-z]{8,17})\.', 1), '') AS device_name,
-  nullif(ip, '') AS ip,
+  ip,
   lower(interface.macAddress) AS mac,
   instance.instanceId AS instance_uid,
   interface.networkInterfaceId AS interface_uid,

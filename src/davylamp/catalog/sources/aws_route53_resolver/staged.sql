@@ -34,7 +34,7 @@ SELECT
   entry.rcode AS rcode,
   lower(entry.transport) AS protocol,
   lower(entry.firewall_rule_action) AS "action",
-  nullif(entry.srcaddr, '') AS src_ip,
+  nullif(regexp_extract(entry.srcaddr, '^[0-9a-fA-F.:]{2,45}$'), '') AS src_ip,
   TRY_CAST(TRY_CAST(entry.srcport AS USMALLINT) AS INTEGER) AS src_port,
   nullif(entry.srcids.instance, '') AS instance_uid,
   nullif(entry.srcids.resolver_network_interface, '') AS interface_uid,
