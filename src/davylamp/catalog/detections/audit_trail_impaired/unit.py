@@ -34,13 +34,13 @@ class AuditTrailImpaired(Detection):
     would count machines or watch names looked up.
 
     How it decides.
-    Every such call is reported (knowledge/detection.md 6 asks for all of them). The likelihood ratio (natural log)
-    is a judgement per call, between 2 (an alarm) and 4.5 (the detector), written in a table beside this page: these
-    are generic acts of intruders and rare acts of owners. 1.5 less when every call was refused. 1.5 less for flow
-    and DNS logs when the principal deleted a network (DeleteVpc) within an hour (`TEARDOWN`), and 1 less when
-    CloudFormation called: teardown of a stack takes its logs with it. +0.5 for three eyes closed by one principal.
-    UpdateTrail, PutEventSelectors, UpdateDetector, filters, log groups and alarms count only when the request
-    narrows, switches off, archives, or names audit records or cost.
+    Every such call is reported. The likelihood ratio (natural log) is a judgement per call, between 2 (an alarm)
+    and 4.5 (the detector), written in a table beside this page: these are generic acts of intruders and rare acts
+    of owners. 1.5 less when every call was refused. 1.5 less for flow and DNS logs when the principal deleted a
+    network (DeleteVpc) within an hour (`TEARDOWN`), and 1 less when CloudFormation called: teardown of a stack
+    takes its logs with it. +0.5 for three eyes closed by one principal. UpdateTrail, PutEventSelectors,
+    UpdateDetector, filters, log groups and alarms count only when the request narrows, switches off, archives, or
+    names audit records or cost.
 
     A call refused because the thing did not exist closed nothing and is not reported.
 

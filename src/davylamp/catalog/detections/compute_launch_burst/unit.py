@@ -51,9 +51,9 @@ class ComputeLaunchBurst(Detection):
     silent ones included, shrunk toward one burst of 32 vCPUs a week as if a week of that had been seen. The
     likelihood ratio starts at 0.8 for each digit, between 1.5 and 4, and at 2.5 when the evidence reaches back less
     than 72 hours (`history_short_hours`), where it rests on size alone. Then +2 for accelerators, +1 for machines
-    of 48 vCPUs and more, +1 for three or more regions, +1 for a group of at least 20 or up to 100 machines
-    (knowledge of published cases: groups of 20 to 999), -1.5 when others in the account launch as much, -1 when
-    every call was refused; at least 1, at most 7. The weights are judgements from public reports, not a fit.
+    of 48 vCPUs and more, +1 for three or more regions, +1 for a group of at least 20 or up to 100 machines (the
+    campaign made groups of 20 to 999), -1.5 when others in the account launch as much, -1 when every call was
+    refused; at least 1, at most 7. The weights are judgements from public reports, not a fit.
 
     What it misses.
     Launches that stay small and steady from the first day of evidence; raised in steps below half of the last;

@@ -55,11 +55,11 @@ seen AS (
     *,
     count(*) OVER (PARTITION BY account, principal) AS days_count
   FROM days
+  WHERE day_regions_count >= $regions_count OR day_quotas_count >= $quotas_count OR day_increases_count > 0
 ),
 probing AS (
   SELECT * FROM seen
   WHERE days_count < $steady_days_count
-    AND (day_regions_count >= $regions_count OR day_quotas_count >= $quotas_count OR day_increases_count > 0)
 ),
 ranked AS (
   SELECT
@@ -88,13 +88,19 @@ breadth AS (
     CASE WHEN actor LIKE '%:assumed-role/%' THEN regexp_extract(actor, '^(.*:assumed-role/[^/]+)', 1)
       ELSE coalesce(nullif(actor, ''), nullif(access_key, ''), 'unknown') END AS principal,
     CAST(floor(epoch(time) / 86400) AS BIGINT) AS day,
-    count(DISTINCT concat(coalesce(service, ''), coalesce(operation, ''))) AS operations_count,
-    min(time) AS first_at
+    count(DISTINCT concat(coalesce(service, ''), coalesce(operation, ''))) AS operations_count
   FROM api_activity
+  WHERE actor IN (SELECT actor FROM firsts) OR actor IS NULL
   GROUP BY 1, 2, 3
 ),
 began AS (
-  SELECT account, min(first_at) AS first_at FROM breadth GROUP BY account
+  SELECT
+    coalesce(
+      nullif(account_uid, ''), nullif(regexp_extract(actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
+    ) AS account,
+    min(time) AS first_at
+  FROM api_activity
+  GROUP BY 1
 )
 SELECT firsts.*, breadth.operations_count, epoch(firsts.time) - epoch(began.first_at) AS history_s
 FROM firsts

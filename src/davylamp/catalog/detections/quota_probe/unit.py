@@ -31,11 +31,11 @@ class QuotaProbe(Detection):
 
     How it decides.
     A day of a principal is looked at when it read quotas or offers in three regions (`regions_count`; people work
-    in one or two), or three quotas (`quotas_count`), or asked for a raise. Principals that did such reads on five
-    days (`steady_days_count`, a working week) are monitors and stay quiet. The likelihood ratio (natural log): 1.2
-    for a few quotas, 2 for three regions, 3 for three regions within ten minutes, 4 for ten (Elastic's published
-    rule asks for ten regions and ten calls of L-1216C47A in 30 s), 2 for a raise asked for (2.5 with reads); 0.5
-    less where only offers were read. A principal that called 60 different operations that day
+    in one or two), or three quotas (`quotas_count`), or asked for a raise. Principals with five such days
+    (`steady_days_count`, a working week) are monitors and stay quiet. The likelihood ratio (natural log): 1.2 for a
+    few quotas, 2 for three regions, 3 for three regions within ten minutes, 4 for ten (Elastic's published rule
+    asks for ten regions and ten calls of L-1216C47A in 30 s), 2 for a raise asked for (2.5 with reads); 0.5 less
+    where only offers were read. A principal that called 60 different operations that day
     (`inventory_operations_count`; a posture scan calls hundreds, a person few dozens) is most likely taking an
     inventory: 1.5 less. 0.5 less where the evidence reaches back less than a day (`history_least_s`): a monitor's
     first run looks the same. Nothing below 1 is reported.

@@ -38,10 +38,10 @@ class TerminationProtectionOnNewInstance(Detection):
     fail until the attribute is lifted one machine at a time, and each minute of that is billed.
 
     How it decides.
-    "New" is under one hour (`NEW`; knowledge of the campaign: the whole of it took ten minutes). One small machine
-    is what people protect when they build something they mean to keep: quiet. One machine with an accelerator or 16
-    vCPUs (`large_vcpu_count`, the size of the campaign's tasks): 2. Three machines or more: 4, ten or more: 5, +0.5
-    with accelerators; two are 2.5. 1.5 less when the principal protects machines on five different days
+    "New" is under one hour (`NEW`; the whole campaign took ten minutes). One small machine is what people protect
+    when they build something they mean to keep: quiet. One machine with an accelerator or 16 vCPUs
+    (`large_vcpu_count`, the size of the campaign's tasks): 2. Three machines or more: 4, ten or more: 5, +0.5 with
+    accelerators; two are 2.5. 1.5 less when the principal protects machines on five different days
     (`steady_days_count`): a pipeline that protects all it builds. Machines whose launch the evidence does not show
     count only from ten on: 2. At most 5.5. Weights are judgements from public reports, not a fit.
 
