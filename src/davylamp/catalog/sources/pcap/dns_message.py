@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 _TYPES = {
     1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 13: "HINFO", 15: "MX", 16: "TXT", 17: "RP", 24: "SIG",
@@ -77,6 +78,23 @@ def _name(data: bytes, at: int) -> tuple[str, int]:
             raise BadDnsError("a name is longer than 255 bytes")
 
 
+@lru_cache(maxsize=32768)
+def _whole_name(raw: bytes) -> str | None:
+    """The name that fills these bytes exactly, without pointers; None where they are none."""
+    try:
+        name, after = _name(raw, 0)
+    except BadDnsError:
+        return None
+    return name if after == len(raw) else None
+
+
+def _question_name(data: bytes) -> tuple[str, int]:
+    # Clients ask for few names many times: up to the first zero byte they are looked up, not read.
+    after = data.find(0, 12, 12 + 256) + 1
+    name = _whole_name(data[12:after]) if after else None
+    return _name(data, 12) if name is None else (name, after)
+
+
 def type_name(number: int) -> str:
     """Mnemonic of a record type, or TYPE and its number (RFC 3597)."""
     return _TYPES.get(number) or f"TYPE{number}"
@@ -94,7 +112,7 @@ def read_dns(data: bytes) -> DnsMessage | None:
     opcode, code = flags >> 11 & 15, flags & 15
     if not questions:
         return None
-    name, at = _name(data, 12)
+    name, at = _question_name(data)
     if at + 4 > len(data):
         raise BadDnsError("a question runs over the end")
     kind = data[at] << 8 | data[at + 1]

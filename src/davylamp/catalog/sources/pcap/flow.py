@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from davylamp.catalog.sources.pcap.keys import Key
+from davylamp.catalog.sources.pcap.keys import OTHER_IDLE_NS, TCP_IDLE_NS, Key
 from davylamp.catalog.sources.pcap.packets import ACK, FIN, RST, SYN, TCP
 
 HEAD_BYTES = 8192
@@ -14,6 +14,9 @@ MESSAGES_KEPT_COUNT = 4096
 # What an open flow weighs before it keeps anything: measured as resident memory over 100,000 flows of a SYN.
 FLOW_WEIGHT_BYTES = 1200
 SEGMENT_WEIGHT_BYTES = 150
+# After a close the last acknowledgements still come; the classic segment lifetime is 2 minutes (RFC 9293
+# 3.4.2), but captures show them within seconds.
+LINGER_NS = 10_000_000_000
 
 
 @dataclass(slots=True)
@@ -151,6 +154,15 @@ class Flow:
         """Whether both ends closed it or one reset it."""
         both = self.flags_out | self.flags_back
         return bool(both & RST) or bool(self.flags_out & self.flags_back & FIN)
+
+    @property
+    def idle_limit_ns(self) -> int:
+        """How long the flow may be silent before it is over."""
+        if self.closed:
+            return LINGER_NS
+        # A SYN nobody answered is given up by its sender: Linux repeats it for 127 s at most by default.
+        unanswered = self.syn_way >= 0 and not (self.packets_out and self.packets_back)
+        return TCP_IDLE_NS if self.key[4] & 0xFF == TCP and not unanswered else OTHER_IDLE_NS
 
     @property
     def client_way(self) -> int:

@@ -16,10 +16,6 @@ from davylamp.catalog.sources.pcap.packets import ACK, FIN, RST, SYN, TCP, UDP, 
 from davylamp.catalog.sources.pcap.records import header_bytes
 from davylamp.catalog.sources.pcap.sequence import new_payload
 
-# After a close the last acknowledgements still come; 2 minutes is the classic segment lifetime
-# (RFC 9293 3.4.2), but captures show them within seconds.
-_LINGER_NS = 10_000_000_000
-
 
 class FlowTable:
     """Open flows, within a budget of memory.
@@ -128,8 +124,7 @@ class FlowTable:
     def finished(self, now_ns: int) -> Iterator[Flow]:
         """Flows that are over at this instant of the capture, and those evicted to stay within the budget."""
         for flow in list(self._open.values()):
-            limit_ns = _LINGER_NS if flow.closed else TCP_IDLE_NS if flow.protocol == TCP else OTHER_IDLE_NS
-            if now_ns - flow.last_ns > limit_ns:
+            if now_ns - flow.last_ns > flow.idle_limit_ns:
                 self._over.append(self._open.pop(flow.key))
         weight_bytes = sum(flow.weight_bytes for flow in self._open.values())
         if weight_bytes > self._budget_bytes:
