@@ -84,7 +84,8 @@ class JournaldExport(SqlSource):
             {_field("_COMM")} AS command, {_field("_EXE")} AS executable, {_field("_SYSTEMD_UNIT")} AS unit,
             make_timestamp(TRY_CAST(coalesce({_field("_SOURCE_REALTIME_TIMESTAMP")}, {_field("__REALTIME_TIMESTAMP")})
                 AS BIGINT)) AS time,
-            coalesce({_field("_UID")}, '0') AS user_id, {_field("_HOSTNAME")} AS device_name, TRY_CAST({_field("_PID")} AS BIGINT) AS process_pid,
+            coalesce({_field("_UID")}, '0') AS user_id, {_field("_HOSTNAME")} AS device_name,
+            TRY_CAST({_field("_PID")} AS BIGINT) AS process_pid,
             {_MESSAGE.replace("decode_bytes", _BYTES_TEXT)} AS said FROM ({entries}) AS entries"""
         own_unit = f"coalesce(regexp_matches(unit, {literal(_UNIT)}), FALSE)"
         believed = f"""CASE WHEN user_id <> '0' AND NOT {own_unit} THEN FALSE

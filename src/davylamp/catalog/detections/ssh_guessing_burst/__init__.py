@@ -1,0 +1,1 @@
+"""The detection `ssh_guessing_burst`."""

@@ -1,0 +1,1 @@
+"""The detection `ssh_login_after_guessing`."""

@@ -1,0 +1,167 @@
+WITH attempt AS (
+    SELECT
+        asset, coalesce(src_ip, src_host) AS source, CAST(epoch(time) AS BIGINT) AS at_s, time, status, user_name,
+        user_known, auth_method, outcome_detail, path, line, frame, byte_offset,
+        CASE WHEN status = 'success' THEN 1 ELSE 0 END AS entered
+    FROM authentication
+    WHERE service LIKE '%ssh%' AND time IS NOT NULL AND asset IS NOT NULL AND coalesce(src_ip, src_host) IS NOT NULL
+),
+active AS (
+    SELECT source
+    FROM attempt
+    GROUP BY source
+    HAVING max(entered) = 1 AND min(entered) = 0
+),
+weighed AS (
+    SELECT
+        a.*,
+        CASE
+            WHEN a.entered = 1 THEN 0.0
+            WHEN a.auth_method IN ('publickey', 'hostbased', 'none') THEN 0.2
+            WHEN a.user_name IS NULL THEN 0.5
+            WHEN a.user_known = FALSE THEN 2.0
+            WHEN a.user_name = 'root' THEN 1.5
+            ELSE 1.0
+        END AS weight
+    FROM attempt AS a
+    JOIN active AS c ON c.source = a.source
+),
+trusted AS (
+    SELECT source, user_name, min(at_s) AS trusted_from_s
+    FROM (
+        SELECT
+            source, user_name, at_s, entered,
+            sum(weight) OVER (
+                PARTITION BY source ORDER BY at_s, path, line, byte_offset
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ) AS weight_before
+        FROM weighed
+    ) AS walked
+    WHERE entered = 1 AND user_name IS NOT NULL AND weight_before < $minute_weight
+    GROUP BY source, user_name
+),
+failed_only AS (
+    SELECT source FROM attempt GROUP BY source HAVING max(entered) = 0
+),
+shared_name AS (
+    SELECT a.user_name, count(DISTINCT a.source) AS sharing_count
+    FROM attempt AS a
+    JOIN failed_only AS f ON f.source = a.source
+    WHERE a.user_name IS NOT NULL AND (a.auth_method IS NULL OR a.auth_method NOT IN ('publickey', 'hostbased', 'none'))
+    GROUP BY a.user_name
+    HAVING count(DISTINCT a.source) >= $sharing_sources_count
+),
+campaign AS (
+    SELECT count(DISTINCT a.source) AS campaign_sources
+    FROM attempt AS a
+    JOIN failed_only AS f ON f.source = a.source
+    JOIN shared_name AS s ON s.user_name = a.user_name
+),
+spelled AS (
+    SELECT
+        a.*,
+        CASE WHEN t.trusted_from_s < a.at_s AND a.entered = 0 THEN 0.1 ELSE a.weight END AS guess_weight,
+        CASE WHEN a.entered = 0 AND s.user_name IS NOT NULL THEN 1 ELSE 0 END AS on_shared_name,
+        sum(a.entered) OVER (
+            PARTITION BY a.source ORDER BY a.at_s, a.path, a.line, a.byte_offset
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) - a.entered AS spell
+    FROM weighed AS a
+    LEFT JOIN trusted AS t ON t.source = a.source AND t.user_name = a.user_name
+    LEFT JOIN shared_name AS s ON s.user_name = a.user_name
+),
+named AS (
+    SELECT
+        *,
+        CASE WHEN entered = 0 AND user_name IS NOT NULL AND row_number() OVER (
+            PARTITION BY source, spell, entered, user_name ORDER BY at_s, path, line
+        ) = 1 THEN 1 ELSE 0 END AS new_name,
+        sum(guess_weight) OVER (
+            PARTITION BY source, spell ORDER BY at_s RANGE BETWEEN 60 PRECEDING AND CURRENT ROW
+        ) AS minute_weight,
+        sum(guess_weight) OVER (
+            PARTITION BY source, spell ORDER BY at_s RANGE BETWEEN 3600 PRECEDING AND CURRENT ROW
+        ) AS hour_weight,
+        sum(guess_weight) OVER (
+            PARTITION BY source, spell ORDER BY at_s RANGE BETWEEN 86400 PRECEDING AND CURRENT ROW
+        ) AS day_weight,
+        sum(guess_weight) OVER (
+            PARTITION BY source, spell ORDER BY at_s RANGE BETWEEN 604800 PRECEDING AND CURRENT ROW
+        ) AS week_weight
+    FROM spelled
+),
+spell_total AS (
+    SELECT
+        source, spell, sum(1 - entered) AS failures_count, sum(guess_weight) AS total_weight,
+        sum(new_name) AS names_count,
+        sum(CASE WHEN user_known = FALSE THEN new_name ELSE 0 END) AS unknown_names_count,
+        sum(new_name * on_shared_name) AS shared_names_count,
+        max(minute_weight) AS minute_weight, max(hour_weight) AS hour_weight, max(day_weight) AS day_weight,
+        max(week_weight) AS week_weight,
+        min(CASE WHEN entered = 0 THEN time END) AS failing_since,
+        max(CASE WHEN entered = 0 AND (user_name IS NULL OR user_name = 'root' OR user_known = FALSE) THEN 1 ELSE 0 END)
+            AS guessable
+    FROM named
+    GROUP BY source, spell
+    HAVING max(entered) = 1 AND min(entered) = 0
+),
+tried AS (
+    SELECT DISTINCT source, spell, user_name FROM named WHERE entered = 0
+),
+login AS (
+    SELECT
+        a.asset, a.source, a.user_name, a.auth_method, a.outcome_detail, a.time AS login_at, a.path, a.line, a.frame,
+        a.byte_offset, s.spell, s.failures_count, s.total_weight, s.names_count, s.unknown_names_count,
+        s.shared_names_count, s.minute_weight, s.hour_weight, s.day_weight, s.week_weight, s.failing_since, s.guessable,
+        c.campaign_sources,
+        CASE WHEN r.trusted_from_s < a.at_s THEN 1 ELSE 0 END AS trusted,
+        CASE WHEN n.source IS NOT NULL OR a.user_name IS NULL THEN 1 ELSE 0 END AS name_was_tried
+    FROM named AS a
+    JOIN spell_total AS s ON s.source = a.source AND s.spell = a.spell
+    CROSS JOIN campaign AS c
+    LEFT JOIN trusted AS r ON r.source = a.source AND r.user_name = a.user_name
+    LEFT JOIN tried AS n ON n.source = a.source AND n.spell = a.spell AND n.user_name = a.user_name
+    WHERE a.entered = 1
+),
+judged AS (
+    SELECT
+        *,
+        CASE
+            WHEN minute_weight >= $minute_weight OR unknown_names_count >= $unknown_names
+                OR hour_weight >= $one_account_hour_weight THEN 1
+            WHEN (guessable = 1 OR names_count >= 2) AND (
+                hour_weight >= $hour_weight OR day_weight >= $day_weight OR week_weight >= $week_weight
+            ) THEN 1
+            ELSE 0
+        END AS after_burst,
+        CASE WHEN campaign_sources >= $participants_count AND shared_names_count >= 2 THEN 1 ELSE 0 END AS in_campaign
+    FROM login
+),
+suspect AS (
+    SELECT
+        *, row_number() OVER (
+            PARTITION BY asset, source, user_name ORDER BY after_burst DESC, login_at, path, line
+        ) AS choice
+    FROM judged
+    WHERE (trusted = 0 OR unknown_names_count >= $unknown_names)
+        AND (after_burst = 1 OR in_campaign = 1 OR (names_count >= 2 AND unknown_names_count >= 1 AND failures_count >= 3))
+),
+cited AS (
+    SELECT
+        s.asset, s.source, s.user_name, s.auth_method, s.login_at, s.failures_count, s.names_count,
+        s.unknown_names_count, s.failing_since, s.after_burst, s.in_campaign, s.name_was_tried, s.choice,
+        n.time, n.status, n.user_name AS tried_name, n.outcome_detail, n.asset AS tried_asset,
+        n.path, n.line, n.frame, n.byte_offset,
+        row_number() OVER (
+            PARTITION BY s.asset, s.source, s.user_name ORDER BY n.entered DESC, n.at_s, n.path, n.line, n.byte_offset
+        ) AS place
+    FROM suspect AS s
+    JOIN named AS n ON n.source = s.source AND n.spell = s.spell
+    WHERE s.choice = 1
+)
+SELECT
+    asset, source, user_name, auth_method, login_at, failures_count, names_count, unknown_names_count, failing_since,
+    after_burst, in_campaign, name_was_tried, time, status, tried_name, outcome_detail, tried_asset,
+    path, line, frame, byte_offset
+FROM cited
+WHERE place <= 50

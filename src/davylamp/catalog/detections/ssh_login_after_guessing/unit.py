@@ -1,0 +1,157 @@
+"""The detection `ssh_login_after_guessing`."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from davylamp.kit.detection import Detection, Facts, Row
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
+from davylamp.kit.metadata import DetectionMeta
+from davylamp.model.finding import AssetRef, Finding, Observable, Technique
+from davylamp.model.severity import Confidence, Severity
+from davylamp.units import format_duration
+
+SHOWN = ("time", "status", "tried_name", "auth_method", "outcome_detail", "tried_asset")
+_FACT_LLR, _INFERRED_LLR, _LIKELY_LLR, _KEY_LLR = 7.0, 4.5, 3.0, 1.0
+# sshd's methods whose success a guess can bring about; a key cannot be guessed.
+_GUESSABLE = ("password", "keyboard-interactive")
+
+
+class SshLoginAfterGuessing(Detection):
+    """An address that had been guessing SSH passwords logged in.
+
+    What it sees.
+    An accepted SSH login from a source whose failed attempts since its last success, on any machine of the site,
+    amount to a burst, or that took part in a campaign of many addresses.
+
+    Why it matters.
+    The guess was right: this is how the intruder got in, and where a mining incident's story begins.
+
+    How it decides.
+    Failures weigh as in `ssh_guessing_burst` and the same scales decide: weight 8 in a minute, 12 in an hour, 20 in a
+    day, 30 in a week (the slower three only where root, an unknown name or a second name was tried), four unknown
+    names, or 90 an hour on one account. It is a fact, success of a brute force, when the login was by password or
+    keyboard-interactive, on a name that was tried before or after three names, and at least 10 failures
+    (`one_name_failures`) came before it if all were on one name: a person who has forgotten a password gives up, or
+    remembers, within three runs of three. A source in a campaign (20 addresses that never got in, `participants_count`,
+    failed on names that at least five of them share, `sharing_sources_count`) needs two failed names of that list: one
+    is anybody's typing error, two in a row of a botnet's list are not. The ratio is 7.0 for a fact, 4.5 where a sensor
+    on the wire inferred the outcome and saw no names (a fact there from 30 failures on, Zeek's own threshold), 3.0
+    where burst or method leave doubt and for a login after three failures on several names of which one does not exist,
+    1.0 for a key login after a burst.
+    Quiet are: a source that had logged in to the account before it failed, without a burst before that; any login after
+    a few failures on one name; a login on another name than the single one that keeps failing (a job with a stale
+    password beside its administrator).
+
+    What it misses.
+    A right guess at the first try from a fresh address; a login from another address than the guessing ones; guessing
+    that happened before the evidence begins.
+
+    What looks like it and is not.
+    A job whose stale password was corrected after hours of failures at one a second; an office behind one address where
+    somebody fails often and somebody else logs in; a penetration test.
+
+    What to do.
+    Treat the account and the machine as taken: end its sessions, change its credentials, look at what ran after the
+    login, and for the same source on other machines.
+
+    References.
+    https://attack.mitre.org/techniques/T1110/001/
+    https://attack.mitre.org/techniques/T1078/
+    """
+
+    meta = DetectionMeta(
+        uid="ssh_login_after_guessing",
+        title="SSH login from an address that had been guessing",
+        group="auth",
+        stage="access",
+        severity=Severity.HIGH,
+        techniques=(
+            Technique("T1078", "Valid Accounts"),
+            Technique("T1110.001", "Brute Force: Password Guessing"),
+            Technique("T1021.004", "Remote Services: SSH"),
+        ),
+        reads=("authentication",),
+        references=("https://attack.mitre.org/techniques/T1110/001/", "https://attack.mitre.org/techniques/T1078/"),
+    )
+    params: ClassVar[Mapping[str, object]] = {
+        "minute_weight": 8,
+        "hour_weight": 12,
+        "day_weight": 20,
+        "week_weight": 30,
+        "unknown_names": 4,
+        "one_account_hour_weight": 90,
+        "sharing_sources_count": 5,
+        "participants_count": 20,
+    }
+    one_name_failures = 10
+    inferred_failures = 30
+
+    def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
+        """One finding per machine, source and account."""
+        for first, rows in candidates(candidates_rows, "asset", "source", "user_name"):
+            llr, fact = self._weigh(first)
+            if llr > 0:
+                yield self._finding(first, rows, llr, fact)
+
+    def _weigh(self, login: Row) -> tuple[float, bool]:
+        failures, names = _number(login, "failures_count"), _number(login, "names_count")
+        burst, campaign = login["after_burst"] == 1, login["in_campaign"] == 1
+        if login["user_name"] is None:
+            fact = burst and failures >= self.inferred_failures
+            return (_INFERRED_LLR if burst else 0.0), fact
+        if login["name_was_tried"] != 1 and names < 3:
+            return 0.0, False
+        method = login["auth_method"]
+        if method is not None and not str(method).startswith(_GUESSABLE):
+            return (_KEY_LLR if burst else 0.0), False
+        if campaign or (burst and (names >= 2 or failures >= self.one_name_failures)):
+            return _FACT_LLR, True
+        return _LIKELY_LLR, False
+
+    def _finding(self, first: Row, rows: list[Row], llr: float, fact: bool) -> Finding:
+        source, asset = str(first["source"]), AssetRef("host", str(first["asset"]))
+        login_at, failing_since = instant(first["login_at"]), instant(first["failing_since"])
+        account = f" as {first['user_name']}" if first["user_name"] is not None else ""
+        method = f" by {first['auth_method']}" if first["auth_method"] is not None else ""
+        failures, names = _number(first, "failures_count"), _number(first, "names_count")
+        tried = f" on {names} name{'s' if names != 1 else ''}" if names else ""
+        where = "a source of the guessing campaign, " if first["in_campaign"] == 1 else ""
+        address = _is_address(source)
+        observables = [Observable("ip" if address else "host_name", source)]
+        if first["user_name"] is not None:
+            observables.append(Observable("user_name", str(first["user_name"])))
+        return build_finding(
+            self.meta,
+            fact_key=f"{source}\x1f{first['user_name']}",
+            assets=(asset,),
+            because=(
+                f"{source}, {where}logged in to {asset.name}{account}{method} after {failures} failures{tried} in "
+                f"{format_duration((login_at - failing_since).total_seconds())}"
+            ),
+            first_seen=login_at,
+            last_seen=login_at,
+            llr=llr,
+            fact=fact,
+            confidence=Confidence.HIGH if fact else Confidence.MEDIUM,
+            severity=None if fact else Severity.MEDIUM,
+            evidence=evidence_of(rows, SHOWN),
+            evidence_count=failures + 1,
+            observables=observables,
+            entities=(f"{'ip' if address else 'remote'}:{source}",),
+        )
+
+
+def _number(row: Row, name: str) -> int:
+    value = row[name]
+    return int(value) if isinstance(value, (int, float)) else 0
+
+
+def _is_address(source: str) -> bool:
+    try:
+        ipaddress.ip_address(source)
+    except ValueError:
+        return False
+    return True
