@@ -98,7 +98,7 @@ class AuditTrailImpaired(Detection):
         acted = listed(blinding.did for _, blinding in done or acts)
         named = listed(_target(row) for row in rows)
         refused = listed(text_of(row, "error_code") for row in rows if failed(row))
-        tried = "" if done else "was refused a call that would have "
+        tried = "" if done else "tried this and was refused: "
         return audit_finding(
             self.meta,
             rows,
