@@ -97,6 +97,23 @@ def table(weights: dict[str, float], samples: Iterable[Sample], key: Callable[[S
         print(f"  {name:<42} {caught:>5} / {len(scores):<5} {caught / len(scores):7.3f}")
 
 
+def supported(weights: dict[str, float], mining: Sequence[Sample], benign: Sequence[Sample]) -> None:
+    """Prints the LLR that so many benign connections support: recall over the upper bound of false positives.
+
+    The bound is the 95 % one of a Poisson count: 3 for none, and about k + 2 sqrt(k) + 3 for k.
+    """
+    caught = [said(weights, sample) for sample in mining]
+    scores = [score for sample in benign if (score := said(weights, sample)) > -math.inf]
+    for least in (LLR_FEWEST, 3.0, 4.0, 5.0, 6.0):
+        recall = sum(score >= least for score in caught) / len(caught)
+        fired = sum(score >= least for score in scores)
+        bound = (fired + 2 * math.sqrt(fired) + 3) / len(scores)
+        print(
+            f"score {least:.0f} and more: {recall:.3f} of mining, {fired} of {len(scores)} judgeable benign "
+            f"connections; supported LLR {math.log(recall / bound):.2f}"
+        )
+
+
 def held_out(samples: Sequence[Sample], key: Callable[[Sample], str], chosen: bool) -> None:
     """Leaves out each kind or transport in turn, fits on the rest, and prints what that catches of it."""
     values = sorted({key(sample) for sample in samples if sample.mining == chosen and sample.kind != "real"})
@@ -119,6 +136,7 @@ def main() -> None:
     for name, weight in weights.items():
         print(f'    "{name}": {weight:.2f},')
     mining, benign = [s for s in test if s.mining], [s for s in test if not s.mining]
+    supported(weights, mining, [*benign, *real])
     for title, chosen, key in (
         ("mining by dialect", mining, lambda s: s.kind),
         ("mining by transport", mining, lambda s: s.transport),

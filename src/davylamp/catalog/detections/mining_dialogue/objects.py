@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 OBJECTS_MOST = 256
-FAILURES_MOST = 512
+FAILURES_MOST = 128
 """Bounds the work on `{{{{...`: each failed start costs at most one pass to the first error."""
 
 _DECODER = json.JSONDecoder()

@@ -9,6 +9,7 @@ from davylamp.catalog.detections.mining_dialogue.lines import CLIENT, SERVER, li
 from davylamp.catalog.detections.mining_dialogue.objects import Stream, read_stream
 
 JSON_RATIO_FEWEST = 0.6
+NAME_CHARACTERS_MOST = 256
 _WALLET = re.compile(r"(?:0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{90,110})(?:[.+/].*)?")
 _TEMPLATE_MARKS = ("previousblockhash", "coinbasevalue")
 DIALECT_NAMES = {
@@ -145,7 +146,7 @@ def _logins(client: Stream) -> list[str]:
             found.append(params.get("login"))
         elif method in ("mining.authorize", "mining.submit", "eth_submitlogin", "eth_login"):
             found.append(params[0] if isinstance(params, list) and params else None)
-    return [name for name in found if isinstance(name, str) and name]
+    return [name[:NAME_CHARACTERS_MOST] for name in found if isinstance(name, str) and name]
 
 
 def _agents(client: Stream) -> list[str]:
@@ -156,4 +157,4 @@ def _agents(client: Stream) -> list[str]:
             found.append(params.get("agent"))
         elif method == "mining.subscribe" and isinstance(params, list) and params:
             found.append(params[0])
-    return [name for name in found if isinstance(name, str) and name]
+    return [name[:NAME_CHARACTERS_MOST] for name in found if isinstance(name, str) and name]

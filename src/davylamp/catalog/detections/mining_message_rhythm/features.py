@@ -21,6 +21,7 @@ GAPS_CHUNK_COUNT = 24
 """Gaps are judged in stretches of this many: a pool that changes the difficulty changes the rate between."""
 GAPS_FEWEST_COUNT = 4
 CLASSED_RATIO = 0.7
+TIMER_CV = 0.3
 ANSWER_SHARE_RATIO = 0.1
 
 
@@ -127,8 +128,9 @@ def _most_memoryless(requests: Sequence[tuple[float, int]], step_bytes: int) -> 
     """CV, gap count and size of the requests whose gaps are nearest to a memoryless process.
 
     Polls and keep-alives on a timer may outnumber the shares, so every size class with enough
-    messages is looked at, and what is left without the most frequent class. Where sizes vary, all
-    requests are taken together: a part drawn at random from a timer's messages looks memoryless.
+    messages is looked at, and what is left without the most frequent class; where only a timer's
+    class has enough, the others' gaps are unknown, not periodic. Where sizes vary, all requests are
+    taken together: a part drawn at random from a timer's messages looks memoryless.
     """
     sizes = [size for _, size in requests]
     classes = size_classes(sizes, step_bytes)
@@ -145,6 +147,9 @@ def _most_memoryless(requests: Sequence[tuple[float, int]], step_bytes: int) -> 
         distance = abs(math.log(max(found, 1e-3))) + 1 / math.sqrt(max(len(gaps), 1))
         if len(gaps) >= GAPS_FEWEST_COUNT and distance < best_distance:
             best, best_distance = (found, len(gaps), float(median(size for _, size in group))), distance
+    rest = groups[-1]
+    if best[0] < TIMER_CV and len(groups) > 1 and 2 <= len(rest) <= GAPS_FEWEST_COUNT:
+        return 0.0, 0, float(median(size for _, size in rest))
     return best
 
 
