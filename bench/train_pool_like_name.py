@@ -166,7 +166,7 @@ def judge_held_out(names: Sequence[str], labels: np.ndarray, x: np.ndarray, colu
 
 def report(title: str, found: np.ndarray) -> None:
     """Prints how many of a set reach each threshold."""
-    counts = {least: int((found >= least).sum()) for least in (LEAST_SCORE, LEAST_SCORE + 1.5, LEAST_SCORE + 3)}
+    counts = {least: int((found >= least).sum()) for least in (LEAST_SCORE, 1.5, 3.0, 4.5)}
     print(f"{title}: {len(found)} names; " + ", ".join(f"score >= {least}: {n}" for least, n in counts.items()))
 
 
@@ -176,7 +176,7 @@ def write(columns: Sequence[str], beta: np.ndarray, intercept: float) -> None:
     TARGET.write_text(
         '"""Weights of the name score, written by bench/train_pool_like_name.py."""\n\n'
         "from __future__ import annotations\n\nfrom collections.abc import Mapping\n\n"
-        "# Below this a name is not reported: the even odds of pool and popular name in learning.\n"
+        "# Below this a name is not reported: a little above even odds, where only `mine` within a word stands.\n"
         f"LEAST_SCORE = {LEAST_SCORE}\n"
         f"INTERCEPT = {intercept:.1f}\nWEIGHTS: Mapping[str, float] = {{\n{rows}}}\n",
         encoding="utf-8",

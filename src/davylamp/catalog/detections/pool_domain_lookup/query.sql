@@ -4,20 +4,39 @@ WITH names AS (
     WHERE query_name IS NOT NULL
     UNION
     SELECT regexp_replace(lower(t.answer), '[.]$', '') AS name
-    FROM dns_activity AS d CROSS JOIN UNNEST(d.answers) AS t(answer)
+    FROM (
+        -- Most answers are addresses: only lists that hold a name (a letter after a dot) are taken apart.
+        SELECT answers FROM dns_activity WHERE regexp_matches(array_to_string(answers, ' '), '[.][A-Za-z]')
+    ) AS d CROSS JOIN UNNEST(d.answers) AS t(answer)
     WHERE regexp_matches(lower(t.answer), '[.][a-z][a-z0-9-]*[.]?$')
 ),
-ends AS (
-    SELECT name, name AS value FROM names
-    UNION ALL SELECT name, regexp_extract(name, '[^.]+[.][^.]+$', 0) FROM names
-    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){2}$', 0) FROM names
-    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){3}$', 0) FROM names
-    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){4}$', 0) FROM names
-    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){5}$', 0) FROM names
+tails AS (
+    SELECT DISTINCT regexp_extract(value, '[^.]+[.][^.]+$', 0) AS tail
+    FROM indicator
+    WHERE type = 'domain' AND indicator_class IN ('pool_endpoint', 'browser_miner')
 ),
+-- Few names share their last two labels with any entry; only those are worth cutting into all their ends.
+near AS (
+    SELECT n.name
+    FROM names AS n
+    JOIN tails AS t ON t.tail = regexp_extract(n.name, '[^.]+[.][^.]+$', 0)
+),
+-- A name's ends of two to six labels, as entries write them; `judge` asks the matcher for the last word.
 keys AS (
-    SELECT name, value FROM ends
-    UNION ALL SELECT name, '*.' || value AS value FROM ends WHERE value <> name
+    SELECT n.name, k.value
+    FROM near AS n CROSS JOIN UNNEST([
+        n.name,
+        regexp_extract(n.name, '[^.]+([.][^.]+){1}$', 0),
+        regexp_extract(n.name, '[^.]+([.][^.]+){2}$', 0),
+        regexp_extract(n.name, '[^.]+([.][^.]+){3}$', 0),
+        regexp_extract(n.name, '[^.]+([.][^.]+){4}$', 0),
+        regexp_extract(n.name, '[^.]+([.][^.]+){5}$', 0),
+        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){1}$', 0),
+        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){2}$', 0),
+        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){3}$', 0),
+        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){4}$', 0),
+        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){5}$', 0)
+    ]) AS k(value)
 ),
 hits AS (
     SELECT DISTINCT k.name
@@ -33,11 +52,19 @@ lookups AS (
     JOIN hits AS h ON h.name = d.query_name
     UNION ALL
     SELECT
-        d.asset, h.name AS listed_name, d.time, d.query_name, d.query_type, d.answers, d.rcode, d.resolver_ip,
-        d.action, d.path, d.line, d.frame, d.byte_offset
-    FROM dns_activity AS d CROSS JOIN UNNEST(d.answers) AS t(answer)
-    JOIN hits AS h ON h.name = regexp_replace(lower(t.answer), '[.]$', '')
-    WHERE h.name <> d.query_name
+        a.asset, h.name AS listed_name, a.time, a.query_name, a.query_type, a.answers, a.rcode, a.resolver_ip,
+        a.action, a.path, a.line, a.frame, a.byte_offset
+    FROM (
+        SELECT d.*, regexp_replace(lower(t.answer), '[.]$', '') AS answer
+        FROM (
+            SELECT
+                asset, time, query_name, query_type, answers, rcode, resolver_ip, action, path, line, frame, byte_offset
+            FROM dns_activity
+            WHERE regexp_matches(array_to_string(answers, ' '), '[.][A-Za-z]')
+        ) AS d CROSS JOIN UNNEST(d.answers) AS t(answer)
+    ) AS a
+    JOIN hits AS h ON h.name = a.answer
+    WHERE h.name <> a.query_name
 ),
 marked AS (
     SELECT

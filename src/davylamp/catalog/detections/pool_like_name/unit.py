@@ -52,12 +52,12 @@ class PoolLikeName(Detection):
     learned by `bench/train_pool_like_name.py` (ridge logistic regression on kinds of words, never on names) from
     the host names of a public pool list against 10,500 popular names, each also with a common host label before it.
     Judged with whole registered domains left out of learning, the score finds 157 of 222 listed pool hosts (of 173
-    that hold any word of mining at all; the others hide behind neutral names) and 3 of 20,164 popular names at the
-    threshold 0, 98 and 1 at 1.5 (the command above prints these figures). The likelihood ratio (natural log) is 1.0
-    from a score of 0, 1.5 from 1.5, 2.0 from 3 and 2.5 from 4.5: the ratio measured on lists would be higher, but
-    the names of a company's own servers are in no list, so it stays a hint. One finding per asset and registered
-    domain; above 10 of them (`many_domains_count`) the asset is a resolver or a crawler and nothing is reported but
-    one finding of 0.5.
+    that hold any word of mining at all; the others hide behind neutral names) and 2 of 20,164 popular names at the
+    threshold 0.2, 98 and 1 at 1.5, 57 and 0 at 3 (the script prints these figures). The likelihood ratio (natural
+    log) is 1.0 from a score of 0.2, 1.5 from 1.5, 2.0 from 3 and 2.5 from 4.5: the ratio measured on lists would be
+    higher, but the names of a company's own servers are in no list, so it stays a hint. One finding per asset and
+    registered domain; above 10 of them (`many_domains_count`) the asset is a resolver or a crawler and nothing is
+    reported but one finding of 0.5.
 
     What it misses.
     Neutral names (about a fifth of the listed hosts), bare registered domains, names that only look like words of
@@ -133,7 +133,7 @@ def _is_shaped(name: str, facts: Facts) -> bool:
     if score(name) < LEAST_SCORE:
         return False
     indicator = facts.match_domain(name)
-    return indicator is None or indicator.indicator_class in ("pool_endpoint", "browser_miner", "shared_zone")
+    return indicator is None or indicator.indicator_class in ("pool_endpoint", "shared_zone")
 
 
 def _llr(points: float) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Below this a name is not reported: the even odds of pool and popular name in learning.
-LEAST_SCORE = 0.0
+# Below this a name is not reported: a little above even odds, where only `mine` within a word stands.
+LEAST_SCORE = 0.2
 INTERCEPT = -1.8
 WEIGHTS: Mapping[str, float] = {
     "algorithm_word_domain": 3.0,

@@ -9,17 +9,33 @@ WITH named AS (
 names AS (
     SELECT DISTINCT name FROM named
 ),
-ends AS (
-    SELECT name, name AS value FROM names
-    UNION ALL SELECT name, regexp_extract(name, '[^.]+[.][^.]+$', 0) FROM names
-    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){2}$', 0) FROM names
-    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){3}$', 0) FROM names
-    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){4}$', 0) FROM names
-    UNION ALL SELECT name, regexp_extract(name, '[^.]+([.][^.]+){5}$', 0) FROM names
+tails AS (
+    SELECT DISTINCT regexp_extract(value, '[^.]+[.][^.]+$', 0) AS tail
+    FROM indicator
+    WHERE type = 'domain' AND indicator_class IN ('pool_endpoint', 'browser_miner')
 ),
+-- Few names share their last two labels with any entry; only those are worth cutting into all their ends.
+near AS (
+    SELECT n.name
+    FROM names AS n
+    JOIN tails AS t ON t.tail = regexp_extract(n.name, '[^.]+[.][^.]+$', 0)
+),
+-- A name's ends of two to six labels, as entries write them; `judge` asks the matcher for the last word.
 keys AS (
-    SELECT name, value FROM ends
-    UNION ALL SELECT name, '*.' || value AS value FROM ends WHERE value <> name
+    SELECT n.name, k.value
+    FROM near AS n CROSS JOIN UNNEST([
+        n.name,
+        regexp_extract(n.name, '[^.]+([.][^.]+){1}$', 0),
+        regexp_extract(n.name, '[^.]+([.][^.]+){2}$', 0),
+        regexp_extract(n.name, '[^.]+([.][^.]+){3}$', 0),
+        regexp_extract(n.name, '[^.]+([.][^.]+){4}$', 0),
+        regexp_extract(n.name, '[^.]+([.][^.]+){5}$', 0),
+        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){1}$', 0),
+        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){2}$', 0),
+        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){3}$', 0),
+        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){4}$', 0),
+        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){5}$', 0)
+    ]) AS k(value)
 ),
 hits AS (
     SELECT DISTINCT k.name
