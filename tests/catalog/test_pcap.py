@@ -8,11 +8,12 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from davylamp.catalog.sources.pcap import reader
+from davylamp.catalog.sources.pcap import keys, reader
 from davylamp.catalog.sources.pcap.dns_message import BadDnsError, read_dns
 from davylamp.catalog.sources.pcap.flow import FLOW_WEIGHT_BYTES
 from davylamp.catalog.sources.pcap.tls_hello import read_hello
@@ -206,6 +207,18 @@ def test_the_client_is_told_without_a_syn() -> None:
     rows = flows(capture([*talk.frames, answer]))
     assert [(row["src_ip"], row["dst_port"]) for row in rows] == [("10.0.0.5", 3333), ("10.0.0.5", 123)]
     assert rows[0]["message_sizes_bytes"] == [-3, 6]
+
+
+def test_flows_stay_apart_when_their_hashes_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = sorted(
+        frame
+        for port in (30001, 30002, 30003)
+        for frame in Conversation(port).open().send(1.0, 0, b"%d" % port).send(2.0, 1, b"answer").frames
+    )
+    expected = flows(capture(frames))
+    monkeypatch.setattr(keys, "_MIX", [np.uint64(0)] * 4)
+    assert flows(capture(frames)) == expected
+    assert {row["payload_out"] for row in expected} == {b"30001", b"30002", b"30003"}
 
 
 def test_later_fragments_count_for_the_flow_of_the_first() -> None:

@@ -16,17 +16,21 @@ from davylamp.catalog.sources.pcap.sequence import Segments
 _WRAP = 1 << 32
 # Overlapping or tiny segments may not make a head heavier than this many pieces.
 _PIECES_KEPT_COUNT = 256
+# Of TLS only the hello can be read; one with post-quantum key shares takes less than 2 kB.
+_HELLO_BYTES = 4096
 
 
 def keep_tcp_heads(frames: Frames, grouped: Grouped, segments: Segments, flows: list[Flow]) -> None:
     """Keeps the segments that lie in the first `HEAD_BYTES` of their stream."""
     if not segments.at.size:
         return
-    heads = np.array([flows[name >> 1].stream(name & 1).first for name in segments.stream[segments.starts].tolist()])
+    streams = [flows[name >> 1].stream(name & 1) for name in segments.stream[segments.starts].tolist()]
+    heads = np.array([stream.first for stream in streams], np.int64)
+    limits = np.array([HEAD_BYTES if stream.track is None else _HELLO_BYTES for stream in streams], np.int64)
     counts = np.diff(np.append(segments.starts, segments.at.size))
     position = grouped.packets.sequence[segments.at] - np.repeat(heads, counts)
     position = (position + _WRAP // 2) % _WRAP - _WRAP // 2
-    near = (position < HEAD_BYTES) & (position > -HEAD_BYTES) & (segments.new_bytes > 0)
+    near = (position < np.repeat(limits, counts)) & (position > -HEAD_BYTES) & (segments.new_bytes > 0)
     _keep(frames, grouped, segments.at[near], position[near], flows, segments.stream[near])
 
 

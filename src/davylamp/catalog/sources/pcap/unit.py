@@ -31,7 +31,8 @@ class Pcap(RowSource):
 
     What it gives.
         `network_activity`, one row a flow, when it is over: after FIN from both ends or RST, after silence
-        (TCP 600 s, the longest time pools let a miner be idle; others 120 s, RFC 4787 REQ-5), when a new SYN
+        (TCP 600 s, the longest time pools let a miner be idle; unanswered SYNs and other protocols 120 s,
+        RFC 4787 REQ-5), when a new SYN
         opens another one on the same ports, or at the end of the capture. `src` is the sender of the SYN;
         when the capture joined in the middle, the end with the higher port for TCP, and the first sender for
         the rest unless it spoke from a port below 1024 to one above (an answer). `bytes_out` and `bytes_in`
