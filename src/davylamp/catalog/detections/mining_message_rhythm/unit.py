@@ -154,6 +154,6 @@ def _gaps_sentence(shape: Shape) -> str:
 
 
 def _series(found: Candidate) -> Series:
-    stride = max(1, -(-len(found.times_s) // POINTS_MOST))
-    times_s, sizes = found.times_s[::stride], found.sizes_bytes[::stride]
+    """The first messages without gaps: every nth of them would show another rhythm."""
+    times_s, sizes = found.times_s[:POINTS_MOST], found.sizes_bytes[:POINTS_MOST]
     return Series("rhythm", tuple(round(moment_s, 3) for moment_s in times_s), tuple(float(size) for size in sizes))
