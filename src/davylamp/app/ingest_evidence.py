@@ -10,7 +10,7 @@ from davylamp.ingest.read_file import FileResult, digest_of, read_file, relabell
 from davylamp.ingest.walk import STANDARD_INPUT, Found, evidence_paths
 from davylamp.kit.source import Source
 from davylamp.model.coverage import FileCoverage
-from davylamp.store.case import Case, FileRecord
+from davylamp.store.case import Case, FileRecord, StoredPart
 from davylamp.store.engine import DuckEngine
 
 
@@ -74,7 +74,8 @@ def _enter(case: Case, result: FileResult) -> None:
         return
     parts = {}
     for part in result.normalized.parts:
-        parts[part.event_class] = case.place(part.written, part.event_class, part.first_day, result.sha256[:16])
+        file = case.place(part.written, part.event_class, part.first_day, result.sha256[:16])
+        parts[part.event_class] = StoredPart(file, part.columns)
     case.add(FileRecord(result.sha256, result.size_bytes, result.coverage, parts, result.normalized.notes))
 
 

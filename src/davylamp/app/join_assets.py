@@ -12,7 +12,7 @@ from davylamp.assets.declared import read_declared
 from davylamp.ingest.walk import ASSETS_FILE_NAME
 from davylamp.kit.engine import Engine
 from davylamp.model.asset import Asset, DeclaredAsset
-from davylamp.store.case import Case
+from davylamp.store.case import Case, StoredPart
 from davylamp.store.views import create_views, register_asset_tables
 
 DECLARATION_NAME = "declared.json"
@@ -46,7 +46,7 @@ def kept_declaration(case: Case) -> tuple[Sequence[DeclaredAsset], Path | None]:
 
 def join_assets(
     engine: Engine,
-    parts: Mapping[str, Sequence[str]],
+    parts: Mapping[str, Sequence[StoredPart]],
     paths: Sequence[str],
     declared: tuple[Sequence[DeclaredAsset], Path | None],
     since: datetime | None = None,

@@ -31,6 +31,7 @@ class Part:
     written: Path
     rows_count: int
     first_day: str
+    columns: tuple[str, ...]
 
 
 @dataclass
@@ -63,7 +64,10 @@ def normalize_sql(engine: Engine, plan: SqlPlan, path: str, head: bytes, stream:
     stopped = _Stopped()
     relation = "records"
     if plan.relation == "parquet":
-        engine.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM read_parquet({literal(path)})")
+        engine.execute(
+            "CREATE OR REPLACE TEMP VIEW records AS SELECT *, file_row_number + 1 AS file_line "
+            f"FROM read_parquet({literal(path)}, file_row_number = true, hive_partitioning = false)"
+        )
     else:
         batches = (
             line_batches(stream, result.rejects)
@@ -105,11 +109,12 @@ def _write_class(
 ) -> None:
     given = engine.columns(select)
     written = scratch / f"{event_class.name}.parquet"
+    kept = tuple(column.name for column in event_class.stored if column.name in given or column.name == "path")
     engine.execute(
         f"COPY (SELECT {_projection(event_class, given, path)} FROM ({select}) AS given) "
         f"TO {literal(str(written))} {_PARQUET}"
     )
-    _finish(engine, event_class, written, result)
+    _finish(engine, event_class, written, kept, "reject" in given, result)
 
 
 def _projection(event_class: EventClass, given: Mapping[str, str], path: str) -> str:
@@ -127,26 +132,35 @@ def _projection(event_class: EventClass, given: Mapping[str, str], path: str) ->
             columns.append(f"{literal(path)} AS path")
         elif column.name in given:
             columns.append(f'CAST("{column.name}" AS {column.type}) AS "{column.name}"')
-        else:
-            columns.append(f'CAST(NULL AS {column.type}) AS "{column.name}"')
-    columns.append("CAST(reject AS VARCHAR) AS reject" if "reject" in given else "CAST(NULL AS VARCHAR) AS reject")
+    if "reject" in given:
+        columns.append("CAST(reject AS VARCHAR) AS reject")
     return ", ".join(columns)
 
 
-def _finish(engine: Engine, event_class: EventClass, written: Path, result: Normalized) -> None:
+def _finish(
+    engine: Engine,
+    event_class: EventClass,
+    written: Path,
+    columns: tuple[str, ...],
+    may_reject: bool,
+    result: Normalized,
+) -> None:
     relation = f"read_parquet({literal(str(written))})"
+    reject = "reject" if may_reject else "CAST(NULL AS VARCHAR)"
     row = engine.rows(
-        f"""SELECT count(*) FILTER (WHERE reject IS NULL) AS kept, count(reject) AS rejected,
-        min(time) FILTER (WHERE reject IS NULL) AS first_at FROM {relation}"""
+        f"""SELECT count(*) FILTER (WHERE {reject} IS NULL) AS kept, count({reject}) AS rejected,
+        min(time) FILTER (WHERE {reject} IS NULL) AS first_at FROM {relation}"""
     )[0]
     if row["rejected"]:
-        _collect_rejects(engine, relation, {"line": "", "byte_offset": ""}, result.rejects)
+        _collect_rejects(engine, relation, dict.fromkeys(columns, ""), result.rejects)
     if not row["kept"]:
         written.unlink()
         return
     first_at = row["first_at"]
     day = str(first_at)[:10] if first_at is not None else "unknown"
-    result.parts.append(Part(event_class.name, written, int(str(row["kept"])), day))
+    result.parts.append(
+        Part(event_class.name, written, int(str(row["kept"])), day, (*columns, *(["reject"] if may_reject else [])))
+    )
 
 
 def _collect_rejects(engine: Engine, relation: str, names: Mapping[str, str], box: RejectBox) -> None:
@@ -180,7 +194,9 @@ def normalize_rows(engine: Engine, source: RowSource, file: EvidenceFile, scratc
         for writer in writers.values():
             writer.close()
     for name in sorted(writers):
-        _finish(engine, EVENT_CLASSES[name], scratch / f"{name}.parquet", result)
+        event_class = EVENT_CLASSES[name]
+        columns = tuple(column.name for column in event_class.stored)
+        _finish(engine, event_class, scratch / f"{name}.parquet", columns, False, result)
     result.partial_reason = file.partial_reason
     return result
 
@@ -222,9 +238,8 @@ _ARROW: dict[str, pa.DataType] = {
 
 
 def arrow_schema(event_class: EventClass) -> pa.Schema:
-    """The Arrow schema of a class as it is stored, with the reject column."""
-    fields = [(column.name, _ARROW[column.type]) for column in event_class.stored]
-    return pa.schema([*fields, ("reject", pa.string())])
+    """The Arrow schema of a class as it is stored."""
+    return pa.schema([(column.name, _ARROW[column.type]) for column in event_class.stored])
 
 
 def as_binary(stream: io.RawIOBase) -> BinaryIO:

@@ -16,18 +16,31 @@ FORMAT = "davylamp.case/1"
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPart:
+    """One Parquet file of one event class.
+
+    Args:
+        file: relative to the case in the ledger, absolute where `Case.parts` gives it.
+        columns: those it holds; columns its source does not give are not stored.
+    """
+
+    file: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FileRecord:
     """What the ledger keeps of one evidence file.
 
     Args:
         sha256: of the file's raw bytes.
-        parts: event class -> Parquet file, relative to the case.
+        parts: event class -> what was stored of it.
     """
 
     sha256: str
     size_bytes: int
     coverage: FileCoverage
-    parts: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, StoredPart] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -69,12 +82,12 @@ class Case:
         text = "".join(json.dumps(asdict(kept), sort_keys=True) + "\n" for kept in self.records())
         self._replace(self.root / "files.jsonl", text)
         for part in record.parts.values():
-            (self.root / part).unlink(missing_ok=True)
+            (self.root / part.file).unlink(missing_ok=True)
 
-    def parts(self, event_class: str) -> tuple[str, ...]:
-        """Absolute paths of the Parquet files that hold a class."""
+    def parts(self, event_class: str) -> tuple[StoredPart, ...]:
+        """What is stored of a class, by evidence path."""
         found = (record.parts.get(event_class) for record in self.records())
-        return tuple(str(self.root / part) for part in found if part)
+        return tuple(StoredPart(str(self.root / part.file), part.columns) for part in found if part)
 
     def place(self, written: Path, event_class: str, day: str, file_uid: str) -> str:
         """Moves a finished Parquet file to its place and returns it relative to the case."""
@@ -146,10 +159,10 @@ class Case:
                 sha256=raw["sha256"],
                 size_bytes=raw["size_bytes"],
                 coverage=FileCoverage(**coverage, rejects=rejects),
-                parts=raw["parts"],
+                parts={name: StoredPart(part["file"], tuple(part["columns"])) for name, part in raw["parts"].items()},
                 notes=tuple(raw["notes"]),
             )
-            if all((self.root / part).is_file() for part in record.parts.values()):
+            if all((self.root / part.file).is_file() for part in record.parts.values()):
                 yield record
 
     def _replace(self, path: Path, text: str) -> None:

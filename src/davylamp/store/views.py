@@ -13,6 +13,7 @@ from typing import Any
 from davylamp.kit.engine import Engine, literal
 from davylamp.model.event_class import EventClass
 from davylamp.model.events import EVENT_CLASSES
+from davylamp.store.case import StoredPart
 
 SCOPE = "coalesce({0}.account_uid, '') || '/' || coalesce({0}.vpc_uid, '')"
 _NO_SCOPE = "'/'"
@@ -55,34 +56,55 @@ _ADDRESS: Mapping[str, str] = {
 
 def create_views(
     engine: Engine,
-    parts: Mapping[str, Sequence[str]],
+    parts: Mapping[str, Sequence[StoredPart]],
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> None:
     """Creates one view per event class; classes without parts become empty views of the same shape.
 
     Args:
-        parts: event class -> Parquet files.
+        parts: event class -> what is stored of it.
         since, until: half-open window on `time`; rows outside it are not seen.
     """
     for name, event_class in EVENT_CLASSES.items():
-        files = parts.get(name, ())
-        engine.execute(f"CREATE OR REPLACE VIEW {name}_stored AS {_stored(event_class, files, since, until)}")
-        engine.execute(f"CREATE OR REPLACE VIEW {name} AS {_with_asset(event_class, bool(files))}")
+        stored = parts.get(name, ())
+        engine.execute(f"CREATE OR REPLACE VIEW {name}_stored AS {_stored(event_class, stored, since, until)}")
+        engine.execute(f"CREATE OR REPLACE VIEW {name} AS {_with_asset(event_class, bool(stored))}")
 
 
-def _stored(event_class: EventClass, files: Sequence[str], since: datetime | None, until: datetime | None) -> str:
-    if not files:
-        columns = ", ".join(f'CAST(NULL AS {column.type}) AS "{column.name}"' for column in event_class.stored)
-        return f"SELECT {columns} WHERE false"
-    names = ", ".join(f'"{column.name}"' for column in event_class.stored)
+def _stored(
+    event_class: EventClass, parts: Sequence[StoredPart], since: datetime | None, until: datetime | None
+) -> str:
+    """One SELECT for all files that hold the same columns; columns a source does not give are null."""
+    by_columns: dict[tuple[str, ...], list[str]] = {}
+    for part in parts:
+        by_columns.setdefault(part.columns, []).append(part.file)
+    selects = [_select(event_class, columns, files, since, until) for columns, files in sorted(by_columns.items())]
+    return " UNION ALL ".join(selects) or f"SELECT {_columns(event_class, ())} WHERE false"
+
+
+def _select(
+    event_class: EventClass,
+    columns: Sequence[str],
+    files: Sequence[str],
+    since: datetime | None,
+    until: datetime | None,
+) -> str:
     listed = ", ".join(literal(file) for file in files)
-    where = ["reject IS NULL"]
+    where = ["reject IS NULL"] if "reject" in columns else []
     if since is not None:
         where.append(f"time >= TIMESTAMP {_timestamp(since)}")
     if until is not None:
         where.append(f"time < TIMESTAMP {_timestamp(until)}")
-    return f"SELECT {names} FROM read_parquet([{listed}]) WHERE {' AND '.join(where)}"
+    relation = f"read_parquet([{listed}], hive_partitioning = false)"
+    return f"SELECT {_columns(event_class, columns)} FROM {relation} WHERE {' AND '.join(where) or 'true'}"
+
+
+def _columns(event_class: EventClass, held: Sequence[str]) -> str:
+    return ", ".join(
+        f'"{column.name}"' if column.name in held else f'CAST(NULL AS {column.type}) AS "{column.name}"'
+        for column in event_class.stored
+    )
 
 
 def _timestamp(moment: datetime) -> str:

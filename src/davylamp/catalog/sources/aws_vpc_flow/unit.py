@@ -88,7 +88,7 @@ class AwsVpcFlow(SqlSource):
             columns = _parquet_columns(sample.path)
             if not columns:
                 raise SourceError("the Parquet file's footer cannot be read", where=sample.path)
-            return _plan("parquet", column_fields(columns, "row_number() OVER ()"), columns)
+            return _plan("parquet", column_fields(columns, "file_line"), columns)
         if sample.starts_json:
             texts, lines = _MESSAGES, [_message_of(sample)]
         else:
