@@ -37,13 +37,14 @@ _LATE_LINES_COUNT = 100_000
 STAMP = rf"^{_PRI}(?:{_MONTH} {{1,2}}[0-9]{{1,2}}(?: [0-9]{{4}})? |(?:1 )?[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]){_CLOCK}"
 
 
-def headed(needle: str, program: str, tagged: str = r"(?:\[([0-9]+)\])?") -> str:
-    """A SELECT over `records` that takes the header off the lines of some programs.
+def headed(needle: str, program: str, tagged: str = r"(?:\[([0-9]+)\])?", relation: str = "records") -> str:
+    """A SELECT that takes the header off the lines of some programs.
 
     Args:
         needle: SQL condition over `text`, cheap, true for every line that could matter.
         program: regular expression of the program's name, without groups.
         tagged: what may follow the name, with one group for the process id.
+        relation: lines as text, line, byte_offset.
 
     Returns:
         SQL for `line`, `byte_offset`, `is_blank`, `is_stamped`, `has_year`, `month`, `day`, `year`,
@@ -67,7 +68,7 @@ def headed(needle: str, program: str, tagged: str = r"(?:\[([0-9]+)\])?") -> str
     starts = f"""SELECT line, byte_offset, text, {needle} AS is_needed,
         regexp_matches(text, {literal(STAMP)}) AS is_stamped,
         CASE WHEN starts_with(text, '<') THEN regexp_replace(text, '^<[0-9]{{1,3}}>', '') ELSE text END AS body
-        FROM records"""
+        FROM {relation} AS raw_lines"""
     days = f"""SELECT line, byte_offset, text, is_stamped, is_needed AND is_stamped AS is_needed, body,
         CASE WHEN is_stamped AND body >= 'A' THEN (strpos({literal(_MONTHS)}, substr(body, 1, 3)) + 2) // 3 END AS month
         FROM ({starts}) AS starts"""

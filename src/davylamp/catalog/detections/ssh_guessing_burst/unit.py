@@ -105,6 +105,7 @@ class SshGuessingBurst(Detection):
         llr = (_LLR_BY_RANK[rank] if rank < len(_LLR_BY_RANK) else 0.0) + (_INSIDE_LLR if inside else 0.0)
         first_at, last_at = instant(first["first_at"]), instant(first["last_at"])
         count, names = _number(first, "failures_count"), _number(first, "names_count")
+        unknown = _number(first, "unknown_names_count")
         tried = f" on {names} name{'s' if names != 1 else ''}" if names else ""
         kind = "ip" if _is_address(source) else "host_name"
         return build_finding(
@@ -114,7 +115,7 @@ class SshGuessingBurst(Detection):
             because=(
                 f"{source} failed to log in to {asset.name} {count} times{tried} within "
                 f"{format_duration((last_at - first_at).total_seconds())}"
-                + (f"; {_number(first, 'unknown_names_count')} of the names do not exist there" if names else "")
+                + (f", {unknown} of which the machine does not know" if unknown else "")
             ),
             first_seen=first_at,
             last_seen=last_at,

@@ -1,0 +1,1 @@
+"""Questions in the query logs of dnsmasq, unbound and BIND."""

@@ -1,0 +1,185 @@
+"""What name servers and DHCP servers write, as SQL text.
+
+A name in a question is a stranger's text and may hold spaces and the log's own words, so the parts
+around it are matched from the ends of the message, never searched for.
+"""
+
+from __future__ import annotations
+
+from davylamp.kit.engine import literal
+
+PROGRAM = "dnsmasq(?:-dhcp)?|pihole-FTL|unbound|named|dhcpd"
+NEEDLE = """(contains(text, 'dnsmasq') OR contains(text, 'pihole-FTL') OR contains(text, 'unbound')
+    OR contains(text, 'named') OR contains(text, 'dhcpd'))"""
+
+_BIND_DAY = r"^[0-9]{2}-[A-Z][a-z]{2}-[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3} "
+_BIND_ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,12}Z?) ((?:[a-z-]+: )*client )"
+_UNBOUND_EPOCH = r"^\[([0-9]{9,10})\] (unbound\[[0-9]+)(?::[0-9a-f]+)?\] "
+_UNBOUND_THREAD = r"^([^\[\]]{1,80} unbound\[[0-9]+):[0-9a-f]+\] "
+
+_EXTRA = r"^([0-9]+ [^ ]+/([0-9]+) )"
+_QUESTION = r"^(query\[([A-Za-z0-9=-]+)\] )"
+_ASKER = r"( from ([^ ]+))$"
+_ANSWER = (
+    r"^((?:reply|cached|cached-stale|config|/[^ ]+|DHCP|gravity blocked|blacklisted|regex blacklisted|exactly denied|"
+    r"exactly blacklisted|regex denied) )"
+)
+_VALUE = r"( is ([^ ]+))$"
+_BIND = (
+    r"^(?:[0-9]{2}-[A-Z][a-z]{2}-[0-9]{4} [0-9:.]+ )?(?:[a-z-]+: )*client (?:@0x[0-9a-f]+ )?([0-9a-fA-F.:%]+)#([0-9]+)"
+    r"(?: \(.*\))?: (?:view [^ ]+: )?(query: |query \(cache\) |query )"
+)
+_BIND_QUESTION = r"query: ([^ ]+) (IN|CH|HS|[A-Z0-9]+) ([A-Z0-9]+) ([+-][^ ]*)(?: \(([^ )]+)\))?(?: \[ECS [^ ]+\])?$"
+_BIND_DENIED = r"query (?:\(cache\) )?'(.*)/([A-Z0-9]+)/(?:IN|CH|HS)' denied"
+_UNBOUND = (
+    r"^(?:\[[0-9]+:[0-9a-f]+\] )?info: (?:(?:query|reply): )?([0-9a-fA-F.:]+(?:@[0-9]+)?) ([^ ]+) ([A-Z0-9]+) IN"
+    r"(?: ([A-Z]+) ([0-9.]+) [01] [0-9]+)?"
+)
+_DNSMASQ_LEASE = r"^DHCPACK\([^ )]*\) ([0-9.]+) ([0-9a-fA-F:]{17})(?: ([^ ]+))?$"
+_DHCPD_LEASE = r"^DHCPACK on ([0-9.]+) to ([0-9a-fA-F:]{17})(?: \((.*)\))? via "
+
+
+def as_syslog() -> str:
+    """Lines of BIND's and unbound's own files with their stamps in ISO form and the program's name put in."""
+    return f"""(SELECT line, byte_offset, CASE
+        WHEN starts_with(text, '[') AND regexp_matches(text, {literal(_UNBOUND_EPOCH)}) THEN concat(
+            strftime(to_timestamp(CAST(regexp_extract(text, {literal(_UNBOUND_EPOCH)}, 1) AS BIGINT)),
+                '%Y-%m-%dT%H:%M:%SZ '),
+            regexp_replace(text, {literal(_UNBOUND_EPOCH)}, '\\2]: '))
+        WHEN contains(text, 'unbound[') THEN regexp_replace(text, {literal(_UNBOUND_THREAD)}, '\\1]: ')
+        WHEN text >= '0' AND text < '4' AND regexp_matches(text, {literal(_BIND_DAY)}) THEN concat(
+            coalesce(strftime(TRY_STRPTIME(substr(text, 1, 24), '%d-%b-%Y %H:%M:%S.%g'), '%Y-%m-%dT%H:%M:%S.%f'),
+                '0000-00-00T00:00:00'),
+            ' named: ', substr(text, 26))
+        WHEN contains(text, 'client ') THEN regexp_replace(text, {literal(_BIND_ISO)}, '\\1 named: \\2')
+        ELSE text END AS text FROM records)"""
+
+
+def _extract(column: str, pattern: str, *names: str) -> str:
+    return f"regexp_extract({column}, {literal(pattern)}, [{', '.join(literal(name) for name in names)}])"
+
+
+def parsed(relation: str, carried: str, keep: str) -> str:
+    """A SELECT of what each message says: `kind` is question, answer or lease; null is none of these.
+
+    `name`, `query_type`, `src_ip`, `src_port`, `value`, `rcode`, `resolver_ip`, `protocol`, `action`, `serial`
+    for questions and answers; `ip`, `mac`, `lease_name` for leases.
+    """
+    trimmed = f"""SELECT {carried}, program, message,
+        CASE WHEN starts_with(program, 'dnsmasq') OR program = 'pihole-FTL'
+            THEN {_extract("message", _EXTRA, "whole", "port")} END AS extra
+        FROM {relation} AS headed"""
+    said = f"""SELECT {carried}, program, extra,
+        CASE WHEN extra.whole <> '' THEN substr(message, length(extra.whole) + 1) ELSE message END AS said
+        FROM ({trimmed}) AS trimmed"""
+    parts = f"""SELECT {carried}, program, extra, said,
+        CASE WHEN starts_with(said, 'query[') THEN {_extract("said", _QUESTION, "whole", "type")} END AS question,
+        CASE WHEN starts_with(said, 'query[') THEN {_extract("said", _ASKER, "whole", "value")}
+            WHEN extra IS NOT NULL THEN {_extract("said", _VALUE, "whole", "value")} END AS ending,
+        CASE WHEN extra IS NOT NULL THEN regexp_extract(said, {literal(_ANSWER)}, 1) END AS answer,
+        CASE WHEN program = 'named' AND contains(said, 'query') THEN
+            {_extract("said", _BIND, "ip", "port", "word")} END AS bind,
+        CASE WHEN program = 'named' AND contains(said, 'query: ')
+            THEN {_extract("said", _BIND_QUESTION, "name", "class", "type", "flags", "resolver")} END AS bind_question,
+        CASE WHEN program = 'named' AND contains(said, ' denied')
+            THEN {_extract("said", _BIND_DENIED, "name", "type")} END AS bind_denied,
+        CASE WHEN program = 'unbound'
+            THEN {_extract("said", _UNBOUND, "ip", "name", "type", "rcode", "took")} END AS unbound,
+        CASE WHEN program = 'dnsmasq-dhcp' THEN {_extract("said", _DNSMASQ_LEASE, "ip", "mac", "name")}
+            WHEN program = 'dhcpd' THEN {_extract("said", _DHCPD_LEASE, "ip", "mac", "name")} END AS lease
+        FROM ({said}) AS said_lines"""
+    kinds = f"""SELECT *, CASE
+            WHEN question.whole <> '' AND ending.whole <> '' THEN 'dnsmasq'
+            WHEN answer <> '' AND ending.whole <> '' THEN 'answer'
+            WHEN bind.ip <> '' AND bind_question.name <> '' THEN 'bind'
+            WHEN bind.ip <> '' AND bind_denied.name <> '' THEN 'denied'
+            WHEN unbound.ip <> '' THEN 'unbound'
+            WHEN lease.ip <> '' THEN 'lease' END AS form,
+            CASE WHEN question.whole <> '' AND ending.whole = '' OR bind.word = 'query: ' AND bind_question.name = ''
+                THEN 'question that cannot be read' END AS reject
+        FROM ({parts}) AS parts"""
+    return (
+        f"SELECT {carried}, {_columns()} FROM ({kinds}) AS kinds WHERE form IS NOT NULL OR reject IS NOT NULL OR {keep}"
+    )
+
+
+def _columns() -> str:
+    name = """CASE form
+        WHEN 'dnsmasq' THEN substr(said, length(question.whole) + 1,
+            greatest(length(said) - length(question.whole) - length(ending.whole), 0))
+        WHEN 'answer' THEN substr(said, length(answer) + 1,
+            greatest(length(said) - length(answer) - length(ending.whole), 0))
+        WHEN 'bind' THEN bind_question.name WHEN 'denied' THEN bind_denied.name WHEN 'unbound' THEN unbound.name END"""
+    return f"""CASE WHEN form IN ('dnsmasq', 'bind', 'denied', 'unbound') THEN 'question' ELSE form END AS kind,
+        CASE WHEN form = 'unbound' THEN unbound.rcode <> '' END AS is_reply,
+        lower(regexp_replace({name}, '[.]$', '')) AS name,
+        upper(CASE form WHEN 'dnsmasq' THEN question.type WHEN 'bind' THEN bind_question.type
+            WHEN 'denied' THEN bind_denied.type WHEN 'unbound' THEN unbound.type END) AS query_type,
+        lower(CASE form WHEN 'dnsmasq' THEN ending.value WHEN 'bind' THEN bind.ip WHEN 'denied' THEN bind.ip
+            WHEN 'unbound' THEN split_part(unbound.ip, '@', 1) END) AS src_ip,
+        TRY_CAST(CASE form WHEN 'dnsmasq' THEN extra.port WHEN 'bind' THEN bind.port WHEN 'denied' THEN bind.port
+            WHEN 'unbound' THEN split_part(unbound.ip, '@', 2) END AS INTEGER) AS src_port,
+        CASE WHEN form = 'answer' THEN ending.value END AS value,
+        CASE WHEN form = 'denied' THEN 'REFUSED' WHEN form = 'unbound' THEN nullif(unbound.rcode, '') END AS rcode,
+        CASE WHEN form = 'bind' THEN nullif(bind_question.resolver, '') END AS resolver_ip,
+        CASE WHEN form <> 'bind' THEN NULL WHEN contains(bind_question.flags, 'T') THEN 'tcp'
+            WHEN form = 'bind' THEN 'udp' END AS protocol,
+        CASE WHEN form = 'answer' AND (contains(answer, 'block') OR contains(answer, 'denied')
+            OR contains(answer, 'blacklist') OR contains(answer, 'gravity')) THEN 'block' END AS action,
+        nullif(split_part(extra.whole, ' ', 1), '') AS serial,
+        nullif(lease.ip, '') AS ip, lower(nullif(lease.mac, '')) AS mac,
+        nullif(nullif(lease.name, ''), '*') AS lease_name, reject"""
+
+
+def questions(relation: str) -> str:
+    """A SELECT of `dns_activity` rows, with dnsmasq's answers joined to the question they follow.
+
+    dnsmasq writes the lines of one answer one after another: the name asked for, `<CNAME>`, the next
+    name, and so on. Such a run goes to the latest question for its first name (and of its address
+    family, since the lines do not say the type), or to the question with its serial number.
+    """
+    return f"""
+    WITH rows AS (SELECT * FROM {relation} AS dated WHERE reject IS NULL AND time IS NOT NULL),
+    questions AS (SELECT *, lead(is_reply) OVER (PARTITION BY src_ip, name, query_type ORDER BY line) AS reply_follows
+        FROM rows WHERE kind = 'question'),
+    answer_lines AS (SELECT *, lag(value) OVER w AS before_value, lag(name) OVER w AS before_name,
+            lead(name) OVER w AS after_name
+        FROM rows WHERE kind = 'answer' WINDOW w AS (PARTITION BY process_pid, serial ORDER BY line)),
+    runs AS (SELECT *, sum(CASE WHEN before_value = '<CNAME>' OR before_name = name THEN 0 ELSE 1 END)
+            OVER (PARTITION BY process_pid, serial ORDER BY line ROWS UNBOUNDED PRECEDING) AS run FROM answer_lines),
+    answers AS (SELECT process_pid, serial, run, min(line) AS line, arg_min(name, line) AS name,
+            list(CASE WHEN value = '<CNAME>' THEN after_name ELSE value END ORDER BY line) AS given,
+            max(action) AS action, max(time) AS time FROM runs GROUP BY process_pid, serial, run),
+    families AS (SELECT *, CASE WHEN contains(given[-1], ':') OR given[-1] = 'NODATA-IPv6' THEN 'AAAA'
+            WHEN regexp_full_match(given[-1], '[0-9.]+') OR given[-1] = 'NODATA-IPv4' THEN 'A' END AS family
+        FROM answers),
+    placed AS (
+        SELECT a.given, a.action, q.line AS question_line FROM families AS a ASOF JOIN questions AS q
+            ON a.name = q.name AND a.family = q.query_type AND a.line > q.line
+            WHERE a.serial IS NULL AND a.time - q.time < INTERVAL 1 MINUTE
+        UNION ALL SELECT a.given, a.action, q.line FROM families AS a ASOF JOIN questions AS q
+            ON a.name = q.name AND a.line > q.line
+            WHERE a.serial IS NULL AND a.family IS NULL AND a.time - q.time < INTERVAL 1 MINUTE
+        UNION ALL SELECT a.given, a.action, q.line FROM families AS a ASOF JOIN questions AS q
+            ON a.name = q.name AND a.serial = q.serial AND a.line > q.line WHERE a.serial IS NOT NULL),
+    given AS (SELECT question_line, any_value(given) AS given, max(action) AS action FROM placed GROUP BY question_line)
+    SELECT q.time, q.name AS query_name, q.query_type,
+        CASE WHEN g.given IS NOT NULL THEN list_filter(g.given, lambda each:
+            each NOT IN ('NXDOMAIN', 'SERVFAIL', 'REFUSED') AND NOT starts_with(each, 'NODATA') AND NOT starts_with(each, '<')) END AS answers,
+        coalesce(q.rcode, CASE WHEN g.given[-1] IN ('NXDOMAIN', 'SERVFAIL', 'REFUSED') THEN g.given[-1]
+            WHEN g.given IS NOT NULL THEN 'NOERROR' END) AS rcode,
+        q.resolver_ip, q.protocol, g.action, q.src_ip, q.src_port,
+        CASE WHEN q.src_ip IN ('127.0.0.1', '::1') THEN q.device_name END AS device_name, q.line, q.byte_offset
+    FROM questions AS q LEFT JOIN given AS g ON g.question_line = q.line
+    WHERE NOT (coalesce(NOT q.is_reply, FALSE) AND coalesce(q.reply_follows, FALSE))"""
+
+
+def leases(relation: str) -> str:
+    """A SELECT of `device_inventory` rows: renewals of one lease by one machine are one statement."""
+    return f"""SELECT min(time) AS time, 'dhcp_lease' AS ground, lease_name AS device_name, ip, mac,
+        min(line) AS line, min(byte_offset) AS byte_offset
+        FROM (SELECT *, sum(CASE WHEN mac = before_mac THEN 0 ELSE 1 END)
+            OVER (PARTITION BY ip ORDER BY line ROWS UNBOUNDED PRECEDING) AS spell
+            FROM (SELECT *, lag(mac) OVER (PARTITION BY ip ORDER BY line) AS before_mac
+                FROM {relation} AS dated WHERE kind = 'lease' AND reject IS NULL) AS leases) AS spells
+        GROUP BY ip, mac, lease_name, spell"""
