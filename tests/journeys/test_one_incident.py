@@ -69,3 +69,24 @@ def test_the_neighbour_is_in_no_incident(document: dict[str, Any]) -> None:
     for finding in document["findings"]:
         if {asset["name"] for asset in finding["assets"]} == {"web2"}:
             assert finding["uid"] not in in_incident
+
+
+@pytest.mark.parametrize("kinds", [("dnsmasq.log", "cpu-web1.csv"), ("auth.log", "cpu-web1.csv")])
+def test_two_kinds_of_evidence_are_enough(tmp_path: Path, kinds: tuple[str, ...]) -> None:
+    story = write_story(tmp_path / "evidence")
+    request = ScanRequest(
+        paths=tuple(str(story / name) for name in kinds),
+        assets_file=story / "davylamp.toml",
+        case_folder=tmp_path / "case",
+    )
+    [incident] = scan(request).document["incidents"]
+    assert [asset["name"] for asset in incident["assets"]] == ["web1"]
+    assert incident["probability"] >= 0.9
+
+
+def test_one_kind_of_weak_evidence_is_not(tmp_path: Path) -> None:
+    story = write_story(tmp_path / "evidence")
+    for name in ("dnsmasq.log", "cpu-web1.csv", "cpu-web2.csv"):
+        paths = (str(story / name),)
+        request = ScanRequest(paths=paths, assets_file=story / "davylamp.toml", case_folder=tmp_path / f"case-{name}")
+        assert scan(request).document["incidents"] == []

@@ -29,7 +29,7 @@ class PoolServerName(Detection):
     on the connection itself, so its bytes and its length are known.
 
     How it decides.
-    One finding per asset and indicator. The likelihood ratio (natural log) is 6.5, as in `pool_domain_lookup` and
+    One finding per asset and indicator. The likelihood ratio (natural log) is 7.5, as in `pool_domain_lookup` and
     on the same ground: none of 10,500 popular names is covered. Pools show their pages on some of their endpoints'
     names, so 3.0 remains where every connection went to port 80 or 443 and either carried a browser's user agent or
     was measured shorter than 300 s (`visit_s`; miners stay for hours, knowledge of captured sessions says 1 to 2
@@ -87,7 +87,7 @@ class PoolServerName(Detection):
         llr = 1.0
         if indicator.indicator_class == "pool_endpoint":
             rejected = _sum(rows, "rejected_count") == _sum(rows, "connections_count")
-            llr = (3.0 if visit else 6.5) + ageing_llr(indicator, last_day(rows)) - (0.5 if rejected else 0.0)
+            llr = (3.0 if visit else 7.5) + ageing_llr(indicator, last_day(rows)) - (0.5 if rejected else 0.0)
         return self._finding(asset, indicator.value, rows, llr, _sentence(asset.name, indicator, rows, visit))
 
     def _like_a_visit(self, rows: Sequence[Row]) -> bool:
