@@ -165,7 +165,8 @@ def questions(relation: str) -> str:
     given AS (SELECT question_line, any_value(given) AS given, max(action) AS action FROM placed GROUP BY question_line)
     SELECT q.time, q.name AS query_name, q.query_type,
         CASE WHEN g.given IS NOT NULL THEN list_filter(g.given, lambda each:
-            each NOT IN ('NXDOMAIN', 'SERVFAIL', 'REFUSED') AND NOT starts_with(each, 'NODATA') AND NOT starts_with(each, '<')) END AS answers,
+            each NOT IN ('NXDOMAIN', 'SERVFAIL', 'REFUSED') AND NOT starts_with(each, 'NODATA')
+            AND NOT starts_with(each, '<')) END AS answers,
         coalesce(q.rcode, CASE WHEN g.given[-1] IN ('NXDOMAIN', 'SERVFAIL', 'REFUSED') THEN g.given[-1]
             WHEN g.given IS NOT NULL THEN 'NOERROR' END) AS rcode,
         q.resolver_ip, q.protocol, g.action, q.src_ip, q.src_port,
