@@ -168,7 +168,7 @@ def test_series_with_holes_are_drawn_without_them() -> None:
     series["levels"] = {"a": 0.1, "b": None}
     curve = cpu_curve(series)
     assert curve is not None
-    assert curve.points == "0.0,90.00 1000.0,10.00"
+    assert curve.points == ((0.0, 90.0), (1000.0, 10.0))
     assert [level.text for level in curve.levels] == ["a 10 %"]
     assert cpu_curve({**series, "y": [None] * 4}) is None
     assert rhythm({"kind": "rhythm", "x": [], "y": [], "levels": {}}) is None
@@ -179,9 +179,21 @@ def test_long_series_keep_their_valleys_and_peaks() -> None:
     shares[777], shares[15_000] = 0.0, 1.0
     curve = cpu_curve({"kind": "cpu_floor", "x": list(range(20_000)), "y": shares, "levels": {}})
     assert curve is not None
-    heights = [point.split(",")[1] for point in curve.points.split()]
+    heights = [y for _, y in curve.points]
     assert len(heights) < 800
-    assert {"100.00", "0.00"} <= set(heights)
+    assert {100.0, 0.0} <= set(heights)
+
+
+def test_a_curve_of_many_points_is_drawn_whole() -> None:
+    """The page once cut a long list of points as if it were a long word, and drew no line at all."""
+    scan = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    [finding] = [each for each in scan["findings"] if any(item["kind"] == "cpu_floor" for item in each["series"])]
+    finding["series"] = [
+        {"kind": "cpu_floor", "x": list(range(600)), "y": [0.25 + 0.5 * (n % 2) for n in range(600)], "levels": {}}
+    ]
+    [drawn] = re.findall(r'<polyline class="curve" points="([^"]*)"', render_html(scan))
+    assert len(drawn.split()) == 600
+    assert re.fullmatch(r"[0-9., ]+", drawn)
 
 
 def test_a_long_dialogue_shows_its_start_unthinned() -> None:

@@ -100,7 +100,7 @@ class Level:
 class Curve:
     """A used share over time, with its levels."""
 
-    points: str
+    points: tuple[tuple[float, float], ...]
     ticks: tuple[Tick, ...]
     levels: tuple[Level, ...]
     day: str
@@ -194,8 +194,8 @@ def cpu_curve(series: Record) -> Curve | None:
         return None
     start_s, end_s = points[0][0], max(points[-1][0], points[0][0] + 1.0)
     top = max(1.0, *(share for _, share in points))
-    drawn = " ".join(
-        f"{1000 * (at - start_s) / (end_s - start_s):.1f},{100 - 100 * max(0.0, share) / top:.2f}"
+    drawn = tuple(
+        (round(1000 * (at - start_s) / (end_s - start_s), 1), round(100 - 100 * max(0.0, share) / top, 2))
         for at, share in _thinned(points)
     )
     levels: list[Level] = []
