@@ -27,9 +27,11 @@ def _cases(kind: str) -> list[Any]:
 
 
 def _scan(case: Case, folder: Path, units: frozenset[str]) -> ScanResult:
-    paths = (str(case.path),)
+    paths: tuple[str, ...] = (str(case.path),)
     if case.path.is_dir():
-        paths = tuple(str(path) for path in sorted(case.path.iterdir()) if path.name not in ("expect.toml", "davylamp.toml"))
+        paths = tuple(
+            str(path) for path in sorted(case.path.iterdir()) if path.name not in ("expect.toml", "davylamp.toml")
+        )
     assets = case.path / "davylamp.toml"
     return scan(
         ScanRequest(

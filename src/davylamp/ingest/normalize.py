@@ -198,6 +198,7 @@ def normalize_rows(engine: Engine, source: RowSource, file: EvidenceFile, scratc
         columns = tuple(column.name for column in event_class.stored)
         _finish(engine, event_class, scratch / f"{name}.parquet", columns, False, result)
     result.partial_reason = file.partial_reason
+    result.notes = tuple(file.notes)
     return result
 
 

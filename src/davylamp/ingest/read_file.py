@@ -156,7 +156,8 @@ def _coverage(path: str, source: Source, normalized: Normalized, data: Decompres
     reasons = [reason for reason in (data.partial_reason, normalized.partial_reason) if reason]
     rejects = normalized.rejects
     if rejects.count and not reasons:
-        reasons.append(f"{rejects.count} records could not be read")
+        first = f", the first because: {rejects.kept[0].reason}" if rejects.kept else ""
+        reasons.append(f"{rejects.count} records could not be read{first}")
     return FileCoverage(
         path=path,
         source=source.meta.uid,

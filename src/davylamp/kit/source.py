@@ -65,13 +65,15 @@ class EvidenceFile:
     Args:
         path: as the user named it.
         stream: decompressed bytes, sequential.
-        window_utc_year: year of the file's modification time, for formats without a year.
+        partial_reason: set by the source when it had to stop early.
+        notes: sentences a source adds for the coverage row, where what it left out is no failure.
     """
 
     path: str
     stream: BinaryIO
     memory_bytes: int
-    partial_reason: str = field(default="")
+    partial_reason: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 class Source:
