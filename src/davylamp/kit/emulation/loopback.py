@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -40,19 +41,43 @@ class Tls:
     server_name: str = "pool.test"
 
 
-class _Side:
-    """One end: says its messages on time, counts what it hears until the other end closes."""
+class _Clock:
+    """One beginning for both ends: the end that is ready first sets it."""
 
-    def __init__(self, messages: Iterable[Message], speed_ratio: float) -> None:
-        self.messages = tuple(messages)
+    def __init__(self) -> None:
+        self._started_s: float | None = None
+
+    def started_s(self) -> float:
+        if self._started_s is None:
+            self._started_s = asyncio.get_running_loop().time()
+        return self._started_s
+
+
+class _Side:
+    """One end: says its messages on time and never before what they answer; hears until the other end closes."""
+
+    def __init__(self, dialogue: Dialogue, outbound: bool, speed_ratio: float, clock: _Clock) -> None:
+        self.turns: list[tuple[Message, int]] = []
+        heard_bytes = 0
+        for message in dialogue:
+            if message.outbound == outbound:
+                self.turns.append((message, heard_bytes))
+            else:
+                heard_bytes += len(message.payload)
         self.speed_ratio = speed_ratio
+        self.clock = clock
         self.received_bytes = 0
         self.done = False
+        self._more = asyncio.Event()
 
-    async def speak(self, writer: asyncio.StreamWriter, started_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        for message in self.messages:
+    async def speak(self, writer: asyncio.StreamWriter) -> None:
+        loop, started_s = asyncio.get_running_loop(), self.clock.started_s()
+        for message, after_bytes in self.turns:
             await asyncio.sleep(max(0.0, started_s + message.time_s / self.speed_ratio - loop.time()))
+            # At a hundredfold speed an answer's delay is below the timer's grain, and would overtake its question.
+            while self.received_bytes < after_bytes:
+                self._more.clear()
+                await self._more.wait()
             writer.write(message.payload)
             await writer.drain()
         self.done = True
@@ -60,6 +85,7 @@ class _Side:
     async def hear(self, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(_READ_BYTES):
             self.received_bytes += len(data)
+            self._more.set()
 
 
 async def play(
@@ -82,16 +108,39 @@ async def play(
     """
     if not ip_address(host).is_loopback:
         raise UsageError("a dialogue is played on the loopback address only", where=host, hint="use 127.0.0.1")
-    client_side = _Side((message for message in dialogue if message.outbound), speed_ratio)
-    server_side = _Side((message for message in dialogue if not message.outbound), speed_ratio)
+    family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+    with socket.create_server((host, port), family=family) as listening, socket.socket(family) as calling:
+        return await play_between(dialogue, listening, calling, speed_ratio=speed_ratio, longest_s=longest_s, tls=tls)
+
+
+async def play_between(
+    dialogue: Dialogue,
+    listening: socket.socket,
+    calling: socket.socket,
+    *,
+    speed_ratio: float = 60.0,
+    longest_s: float = LONGEST_S,
+    tls: Tls | None = None,
+) -> Played:
+    """Plays the dialogue once on sockets of the caller, who answers for where they are (`play` is the safe way).
+
+    Args:
+        listening: bound to an address that `calling`, not yet connected, can reach.
+    """
+    clock = _Clock()
+    client_side = _Side(dialogue, True, speed_ratio, clock)
+    server_side = _Side(dialogue, False, speed_ratio, clock)
     serving: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
-    server = await asyncio.start_server(_handler(server_side, serving), host, port, ssl=tls.server if tls else None)
-    server_port = int(server.sockets[0].getsockname()[1])
+    server = await asyncio.start_server(_handler(server_side, serving), sock=listening, ssl=tls.server if tls else None)
+    address = listening.getsockname()[:2]
     client_port = 0
     try:
         async with asyncio.timeout(longest_s):
             end_s = (dialogue[-1].time_s if dialogue else 0.0) / speed_ratio + _MARGIN_S
-            client_port = await _client(client_side, (host, server_port), end_s, tls)
+            calling.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(calling, address)
+            client_port = int(calling.getsockname()[1])
+            await _client(client_side, calling, end_s, tls)
             await (await serving.get())
     except TimeoutError:
         pass  # bounded in time by promise; `complete` tells the caller
@@ -100,17 +149,16 @@ async def play(
         while not serving.empty():
             serving.get_nowait().cancel()
     complete = client_side.done and server_side.done
-    return Played(server_port, client_port, client_side.received_bytes, server_side.received_bytes, complete)
+    return Played(int(address[1]), client_port, client_side.received_bytes, server_side.received_bytes, complete)
 
 
 def _handler(
     side: _Side, serving: asyncio.Queue[asyncio.Task[None]]
 ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        started_s = asyncio.get_running_loop().time()
         heard = asyncio.create_task(side.hear(reader))
         try:
-            await side.speak(writer, started_s)
+            await side.speak(writer)
             await heard
         finally:
             heard.cancel()
@@ -123,21 +171,18 @@ def _handler(
     return accept
 
 
-async def _client(side: _Side, address: tuple[str, int], end_s: float, tls: Tls | None) -> int:
-    """Speaks, listens until the dialogue's end, closes; gives its port."""
-    started_s = asyncio.get_running_loop().time()
+async def _client(side: _Side, connected: socket.socket, end_s: float, tls: Tls | None) -> None:
+    """Speaks, listens until the dialogue's end, closes."""
     reader, writer = await asyncio.open_connection(
-        *address, ssl=tls.client if tls else None, server_hostname=tls.server_name if tls else None
+        sock=connected, ssl=tls.client if tls else None, server_hostname=tls.server_name if tls else None
     )
-    client_port = int(writer.get_extra_info("sockname")[1])
     heard = asyncio.create_task(side.hear(reader))
     try:
-        await side.speak(writer, started_s)
-        await asyncio.sleep(max(0.0, started_s + end_s - asyncio.get_running_loop().time()))
+        await side.speak(writer)
+        await asyncio.sleep(max(0.0, side.clock.started_s() + end_s - asyncio.get_running_loop().time()))
     finally:
         await _closed(writer)
         heard.cancel()
-    return client_port
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
