@@ -31,9 +31,11 @@ def read_text(source: SqlSource, data: bytes, modified_year: int = 2026) -> Read
         plan = source.plan(sample, modified_year)
         normalized = normalize_sql(engine, plan, "evidence", sample.head, io.BytesIO(data), Path(folder))
         rows = {
-            part.event_class: engine.rows(
-                f"SELECT * FROM read_parquet({literal(str(part.written))}) WHERE reject IS NULL ORDER BY time, line"
-            )
+            part.event_class: [
+                row
+                for row in engine.rows(f"SELECT * FROM read_parquet({literal(str(part.written))}) ORDER BY time, line")
+                if row.get("reject") is None
+            ]
             for part in normalized.parts
         }
     return Read(rows, [(reject.line, reject.reason) for reject in normalized.rejects.kept], normalized.notes)

@@ -10,13 +10,13 @@ from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan, SqlSource
 
-_STAMPED = re.compile(syslog_lines.STAMP)
 _YEARLESS = re.compile(r"^(?:<\d{1,3}>)?[A-Z][a-z]{2} {1,2}\d{1,2} \d{2}:")
 # Host and program, or a program alone: what makes a stamped line a syslog line and no CSV or web log.
 _SYSLOG = re.compile(
     rf"{syslog_lines.STAMP}(?:Z|[+-]\d{{2}}:?\d{{2}})?:? (?:<[^>]*> )?(?:[^ ]+ ){{0,2}}[^ ,;\"{{}}]+(?::| -|$)"
 )
 _SSHD = re.compile(rf"{syslog_lines.STAMP}[^ ]* (?:[^ ]+ ){{0,2}}(?:[^ ]*/)?sshd(?:-session|-auth)?[\[(: ]")
+_SPACED = re.compile(r"^\d{4}-\d\d-\d\d \d\d:")
 _PROGRAM = "sshd(?:-session|-auth)?"
 # macOS and the BSDs put the process title between name and pid: `sshd-session: root [priv][7]:`.
 # The title has one word and a pid must follow, so no message can be taken for a title.
@@ -68,12 +68,15 @@ class SshdSyslog(SqlSource):
     def recognize(self, sample: Sample) -> float:
         """Sure when sshd speaks in the head; likely for any other syslog, whose sshd lines may come later."""
         lines = [line for line in sample.lines[:400] if line.strip()]
-        if not lines or sample.starts_json:
+        if not lines or sample.starts_json or b"\x00" in sample.head[:4096]:
             return 0.0
         syslog_count = sum(1 for line in lines if _SYSLOG.match(line[:300]))
         if syslog_count * 2 < len(lines):
             return 0.0
-        return 0.9 if any(_SSHD.match(line[:300]) for line in sample.lines if "sshd" in line) else 0.55
+        if any(_SSHD.match(line[:300]) for line in sample.lines if "sshd" in line):
+            return 0.9
+        # Package managers and applications write the day and the hour apart; syslog daemons do not.
+        return 0.0 if all(_SPACED.match(line) for line in lines) else 0.55
 
     def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
         """Header off every line that mentions sshd, then one expression for each kind of message."""
