@@ -21,7 +21,7 @@ from davylamp.correlate.incidents import correlate
 from davylamp.cost.assess import assess
 from davylamp.cost.price_book import PriceBook
 from davylamp.detect.run import Detected, run_detections
-from davylamp.errors import NothingReadableError
+from davylamp.errors import UsageError
 from davylamp.intel.indicators import Indicators
 from davylamp.intel.known_resolvers import known_resolver_table
 from davylamp.kit import registry
@@ -72,10 +72,9 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     Raises:
         UsageError: the assets or price file is wrong.
         CaseError: the case cannot be used or written.
-        NothingReadableError: no path was named.
     """
     if not request.paths:
-        raise NothingReadableError("no evidence was named", hint="davylamp scan PATH")
+        raise UsageError("no evidence was named", hint="davylamp scan PATH")
     watch = progress or Silent()
     declared = declared_assets(request.assets_file, request.paths)
     book = PriceBook.load(request.prices_file)
