@@ -149,7 +149,7 @@ suspect AS (
 cited AS (
     SELECT
         s.asset, s.source, s.user_name, s.auth_method, s.login_at, s.failures_count, s.names_count,
-        s.unknown_names_count, s.failing_since, s.after_burst, s.in_campaign, s.name_was_tried, s.choice,
+        s.unknown_names_count, s.guessable, s.failing_since, s.after_burst, s.in_campaign, s.name_was_tried, s.choice,
         n.time, n.status, n.user_name AS tried_name, n.outcome_detail, n.asset AS tried_asset,
         n.path, n.line, n.frame, n.byte_offset,
         row_number() OVER (
@@ -160,8 +160,8 @@ cited AS (
     WHERE s.choice = 1
 )
 SELECT
-    asset, source, user_name, auth_method, login_at, failures_count, names_count, unknown_names_count, failing_since,
-    after_burst, in_campaign, name_was_tried, time, status, tried_name, outcome_detail, tried_asset,
+    asset, source, user_name, auth_method, login_at, failures_count, names_count, unknown_names_count, guessable,
+    failing_since, after_burst, in_campaign, name_was_tried, time, status, tried_name, outcome_detail, tried_asset,
     path, line, frame, byte_offset
 FROM cited
 WHERE place <= 50

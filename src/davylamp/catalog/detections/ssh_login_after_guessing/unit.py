@@ -30,17 +30,18 @@ class SshLoginAfterGuessing(Detection):
     The guess was right: this is how the intruder got in, and where a mining incident's story begins.
 
     How it decides.
-    Failures weigh as in `ssh_guessing_burst` and the same scales decide: weight 8 in a minute, 12 in an hour, 20 in a
-    day, 30 in a week (the slower three only where root, an unknown name or a second name was tried), four unknown
+    Failures weigh as in `ssh_guessing_burst` and the same scales decide: weight 8 in a minute, 12 in an hour, 20 in
+    a day, 30 in a week (the slower three only where root, an unknown name or a second name was tried), four unknown
     names, or 90 an hour on one account. It is a fact, success of a brute force, when the login was by password or
     keyboard-interactive, on a name that was tried before or after three names, and at least 10 failures
     (`one_name_failures`) came before it if all were on one name: a person who has forgotten a password gives up, or
-    remembers, within three runs of three. A source in a campaign (20 addresses that never got in, `participants_count`,
-    failed on names that at least five of them share, `sharing_sources_count`) needs two failed names of that list: one
-    is anybody's typing error, two in a row of a botnet's list are not. The ratio is 7.0 for a fact, 4.5 where a sensor
-    on the wire inferred the outcome and saw no names (a fact there from 30 failures on, Zeek's own threshold), 3.0
-    where burst or method leave doubt and for a login after three failures on several names of which one does not exist,
-    1.0 for a key login after a burst.
+    remembers, within three runs of three; of several names one must be root or unknown, because an office whose
+    people all fail during a directory outage tries names that exist. A source in a campaign (20 addresses that
+    never got in, `participants_count`, failed on names that at least five of them share, `sharing_sources_count`)
+    needs two failed names of that list: one is anybody's typing error, two in a row of a botnet's list are not. The
+    ratio is 7.0 for a fact, 4.5 where a sensor on the wire inferred the outcome and saw no names (a fact there from
+    30 failures on, Zeek's own threshold), 3.0 where burst or method leave doubt and for a login after three
+    failures on several names of which one does not exist, 1.0 for a key login after a burst.
     Quiet are: a source that had logged in to the account before it failed, without a burst before that; any login after
     a few failures on one name; a login on another name than the single one that keeps failing (a job with a stale
     password beside its administrator).
@@ -107,7 +108,8 @@ class SshLoginAfterGuessing(Detection):
         method = login["auth_method"]
         if method is not None and not str(method).startswith(_GUESSABLE):
             return (_KEY_LLR if burst else 0.0), False
-        if campaign or (burst and (names >= 2 or failures >= self.one_name_failures)):
+        guessed = login["guessable"] == 1 if names >= 2 else failures >= self.one_name_failures
+        if campaign or (burst and guessed):
             return _FACT_LLR, True
         return _LIKELY_LLR, False
 
