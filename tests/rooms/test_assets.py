@@ -80,6 +80,37 @@ def test_an_address_that_nobody_claims_is_named_by_its_scope_when_two_scopes_use
     assert holder(made, "10.0.0.5", scope="222/") == "222/10.0.0.5"
 
 
+def test_a_declaration_without_an_account_does_not_join_what_two_accounts_use() -> None:
+    made = book(
+        declared=(DeclaredAsset("web1", addresses=("10.0.0.5",)),),
+        shared=(("111", "", "10.0.0.5"), ("222", "", "10.0.0.5")),
+        scopes=(("111", ""), ("222", "")),
+    )
+    assert holder(made, "10.0.0.5", scope="111/") == "111/10.0.0.5"
+    assert holder(made, "10.0.0.5", scope="222/") == "222/10.0.0.5"
+
+
+def test_a_declaration_with_an_account_joins_that_account_alone() -> None:
+    made = book(
+        declared=(DeclaredAsset("web1", addresses=("10.0.0.5",), account="111"),),
+        shared=(("111", "", "10.0.0.5"), ("222", "", "10.0.0.5")),
+        scopes=(("111", ""), ("222", "")),
+    )
+    assert holder(made, "10.0.0.5", scope="111/") == "web1"
+    assert holder(made, "10.0.0.5", scope="222/") == "222/10.0.0.5"
+
+
+def test_a_declared_instance_takes_its_account_from_the_evidence() -> None:
+    made = book(
+        row("run_instances", instance_uid="i-1", ip="10.0.0.5", account_uid="111"),
+        declared=(DeclaredAsset("web1", addresses=("10.0.0.5",), instance_id="i-1"),),
+        shared=(("111", "", "10.0.0.5"), ("222", "", "10.0.0.5")),
+        scopes=(("111", ""), ("222", "")),
+    )
+    assert holder(made, "10.0.0.5", scope="111/") == "web1"
+    assert holder(made, "10.0.0.5", scope="222/") == "222/10.0.0.5"
+
+
 def test_an_address_reused_after_a_lease_is_two_assets() -> None:
     made = book(
         row("dhcp_lease", 0, mac="aa", device_name="laptop", ip="10.0.0.9"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,8 +48,9 @@ def build_book(
     members = machines.members()
     called = _names_of(members, names, machines)
     every_scope = {("", ""), *scopes}
-    address_rows = _address_rows(claims, every_scope, machines, called)
-    address_rows += _shared_rows(shared_addresses, address_rows)
+    shared = set(shared_addresses)
+    address_rows = _address_rows(_with_accounts(claims, machines), every_scope, shared, machines, called)
+    address_rows += _shared_rows(shared, address_rows)
     tables = {
         "asset_by_path": _path_rows(declared, paths, root),
         "asset_by_instance": _identity_rows(members, called, "instance", "instance_uid"),
@@ -89,8 +90,30 @@ def _encodes_address(name: str) -> bool:
     return name.startswith("ip-") and name[3:].replace("-", "").isdigit()
 
 
+def _with_accounts(claims: Sequence[AddressClaim], machines: Machines) -> list[AddressClaim]:
+    """A claim that names no account takes that of its machine, where the evidence states one."""
+    accounts: dict[str, set[str]] = {}
+    for claim in claims:
+        if claim.account:
+            accounts.setdefault(machines.root(claim.machine), set()).add(claim.account)
+    made = []
+    for claim in claims:
+        known = accounts.get(machines.root(claim.machine), set())
+        made.append(replace(claim, account=min(known)) if not claim.account and len(known) == 1 else claim)
+    return made
+
+
+def _says_which(claim: AddressClaim, shared: Set[tuple[str, str, str]]) -> bool:
+    """Whether the claim fits one of the scopes that use its address; of two it could mean either."""
+    return sum(ip == claim.ip and compatible(claim, account, network) for account, network, ip in shared) <= 1
+
+
 def _address_rows(
-    claims: Sequence[AddressClaim], scopes: Iterable[Scope], machines: Machines, called: Mapping[str, str]
+    claims: Sequence[AddressClaim],
+    scopes: Iterable[Scope],
+    shared: Set[tuple[str, str, str]],
+    machines: Machines,
+    called: Mapping[str, str],
 ) -> list[dict[str, object]]:
     by_ip: dict[str, list[AddressClaim]] = {}
     for claim in claims:
@@ -99,6 +122,8 @@ def _address_rows(
     for account, network in sorted(scopes):
         for ip, same_ip in sorted(by_ip.items()):
             fitting = [claim for claim in same_ip if compatible(claim, account, network)]
+            if account or network:
+                fitting = [claim for claim in fitting if _says_which(claim, shared)]
             for begin, end, holder in holders(fitting, machines.root):
                 rows.append(_address_row(account, network, ip, begin, end, called[holder]))
     return rows

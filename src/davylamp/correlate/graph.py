@@ -47,14 +47,13 @@ def _hosts_count(finding: Finding) -> int:
 
 
 def _aliases(assets: Mapping[str, Asset]) -> dict[str, str]:
-    aliases: dict[str, str] = {}
+    """Identity -> asset name, for identities that are one asset's alone."""
+    owners: dict[str, set[str]] = {}
     for asset in assets.values():
-        for identity in (asset.instance_id, *asset.host_names):
+        for identity in (asset.instance_id, *asset.host_names, *asset.addresses):
             if identity:
-                aliases[identity] = asset.name
-        for address in asset.addresses:
-            aliases.setdefault(address, asset.name)
-    return aliases
+                owners.setdefault(identity, set()).add(asset.name)
+    return {identity: min(names) for identity, names in owners.items() if len(names) == 1}
 
 
 def _by_entity(findings: Sequence[Finding], aliases: Mapping[str, str]) -> dict[str, list[int]]:
