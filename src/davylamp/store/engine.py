@@ -63,7 +63,7 @@ class DuckEngine:
 
     def stream(self, sql: str, rows_per_batch: int = 8192) -> Any:
         """Runs a query and gives its rows as an Arrow stream, in bounded memory."""
-        return self._run(sql, None).to_arrow_reader(rows_per_batch)
+        return self._connection.sql(sql).to_arrow_reader(rows_per_batch)
 
     def interrupt(self) -> None:
         """Stops the running query."""
