@@ -1,0 +1,133 @@
+"""Measures whole scans beside the floors of their formats: `python -m bench [NAME ...] [--scale 1]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench.floors import floors
+from bench.measure import Measured, measure
+from bench.peers import peers
+from bench.table import markdown, write_into
+
+HERE = Path(__file__).parent
+NAMES = ("flow_text", "flow_parquet", "resolver_json", "zeek_dns", "trail_files", "trail_lines", "sshd", "capture")
+HELP = "help"
+# 0 is a whole scan, 4 a scan whose coverage is partial.
+SCANNED = (0, 4)
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join((*NAMES, HELP))}; all when none is named")
+    parser.add_argument("--scale", type=float, default=0.01, help="1 is 20 million flows, 1 GB of pcap (default 0.01)")
+    parser.add_argument("--folder", type=Path, help="where evidence is written and kept (default: a temporary folder)")
+    parser.add_argument("--runs", type=int, default=1, help="runs of each command; the median is reported")
+    parser.add_argument("--output", type=Path, default=HERE / "results" / "last.json", help="results as JSON")
+    parser.add_argument("--peer-python", help="interpreter with nfstream and pysigma-backend-sqlite, for the peers")
+    parser.add_argument("--crowdsec", type=Path, help="folder into which Debian's crowdsec package was unpacked")
+    parser.add_argument("--write-readme", action="store_true", help="put the figures into bench/README.md")
+    chosen = parser.parse_args(arguments)
+    if unknown := set(chosen.names) - {*NAMES, HELP}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    return chosen
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cores_count": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "duckdb": version("duckdb"),
+        "pyarrow": version("pyarrow"),
+        "load": os.getloadavg()[0],
+    }
+
+
+def _evidence(name: str, folder: Path, scale: float) -> tuple[Path, int]:
+    """The evidence file (or folder of files) and how many rows it has; made once for a folder and scale."""
+    home = folder / f"{name}-{scale:g}"
+    counted = home / "rows_count"
+    if not counted.is_file():
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        # A process of its own: a child's peak memory counts what its parent held when it was started.
+        command = (sys.executable, "-m", "bench.evidence", name, str(home), str(scale))
+        made = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parent)
+        counted.write_text(made.stdout, encoding="utf-8")
+    found = next(path for path in sorted(home.iterdir()) if path != counted)
+    return found, int(counted.read_text(encoding="utf-8"))
+
+
+def _size_bytes(evidence: Path) -> int:
+    files = evidence.rglob("*") if evidence.is_dir() else (evidence,)
+    return sum(file.stat().st_size for file in files)
+
+
+def _scan(evidence: Path, runs_count: int) -> Measured:
+    with tempfile.TemporaryDirectory(dir=evidence.parent.parent) as scratch:
+        output = Path(scratch) / "scan.json"
+        command = ["davylamp", "scan", str(evidence), "--format", "json", "--output", str(output)]
+        runs = []
+        for number in range(runs_count):
+            case = Path(scratch) / f"case-{number}"
+            runs.append([sys.executable, "-m", *command, "--case", str(case)])
+        measured = [measure(run, allowed_codes=SCANNED) for run in runs]
+        document = json.loads(output.read_text(encoding="utf-8"))
+        states = {row["state"] for row in document["coverage"]}
+        if states - {"read", "partial"}:
+            raise RuntimeError(f"{evidence} was not read: {states}")
+    order = sorted(measured, key=lambda run: run.wall_s)
+    middle = order[len(order) // 2]
+    peak_bytes = max(run.peak_bytes for run in measured)
+    return Measured(" ".join(["davylamp", *command[1:3]]), middle.wall_s, middle.cpu_s, peak_bytes, runs_count)
+
+
+def _one(name: str, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    if name == HELP:
+        nothing = measure((sys.executable, "-c", "pass"), max(5, chosen.runs))
+        helped = measure((sys.executable, "-m", "davylamp", "--help"), max(5, chosen.runs))
+        return {"python -c pass": asdict(nothing), "davylamp --help": asdict(helped)}
+    evidence, rows_count = _evidence(name, folder, chosen.scale)
+    beside = floors(name, evidence, len(os.sched_getaffinity(0)))
+    rivals = peers(name, evidence, chosen.peer_python, chosen.crowdsec)
+    return {
+        "rows_count": rows_count,
+        "size_bytes": _size_bytes(evidence),
+        "scan": asdict(_scan(evidence, chosen.runs)),
+        "floors": {what: asdict(measure(command, chosen.runs)) for what, command in beside.items()},
+        "peers": {what: asdict(measure(command)) for what, command in rivals.items()},
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs what was asked for and writes results as JSON and markdown."""
+    chosen = _arguments(arguments)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = chosen.folder or Path(temporary)
+        machine = _machine()
+        results = {name: _one(name, chosen, folder) for name in chosen.names or (*NAMES, HELP)}
+    document = {"machine": machine, "scale": chosen.scale, "runs_count": chosen.runs, "results": results}
+    chosen.output.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(document, indent=1)
+    kept = text if chosen.folder is None else text.replace(str(chosen.folder), "FOLDER")
+    chosen.output.write_text(kept + "\n", encoding="utf-8")
+    print(markdown(json.loads(kept)))
+    if chosen.write_readme:
+        write_into(HERE / "README.md", json.loads(kept))
+
+
+if __name__ == "__main__":
+    main()
