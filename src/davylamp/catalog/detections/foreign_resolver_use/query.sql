@@ -7,7 +7,8 @@ WITH contacts AS (
             ELSE 'DNS'
         END AS channel
     FROM dns_activity
-    WHERE resolver_ip IS NOT NULL AND asset IS NOT NULL
+    -- The DNS log of Zeek holds NetBIOS node status queries too; port 137 is asked of neighbours, never of a resolver.
+    WHERE resolver_ip IS NOT NULL AND asset IS NOT NULL AND coalesce(resolver_port, 53) <> 137
     UNION ALL
     SELECT
         n.asset, n.dst_ip AS ip, n.time, n.path, n.line, n.frame, n.byte_offset, n.server_name AS detail,

@@ -41,7 +41,7 @@ class ForeignResolverUse(Detection):
 
     What looks like it and is not.
     Browsers with DNS over HTTPS; containers with 8.8.8.8 as default; monitoring that checks resolvers; laptops that
-    move.
+    move. NetBIOS name queries to port 137, which Zeek writes into its DNS log, are not counted.
 
     What to do.
     Compare the machine's resolver settings with what they should be; see which process talks to the resolver.
