@@ -83,6 +83,7 @@ _SOURCE = '''"""{title}."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from davylamp.kit.metadata import SourceMeta
@@ -118,7 +119,7 @@ class {class_name}(SqlSource):
         """By content, never by name."""
         return 0.0
 
-    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+    def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """One SELECT over the lines."""
         return SqlPlan("lines", {{"authentication": "SELECT line, byte_offset, 'write me' AS reject FROM records"}})
 '''

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from davylamp.ingest.normalize import normalize_sql
@@ -12,6 +13,8 @@ from davylamp.kit.engine import literal
 from davylamp.kit.sample import SAMPLE_BYTES, Sample
 from davylamp.kit.source import SqlSource
 from davylamp.store.engine import DuckEngine
+
+MODIFIED_AT = datetime(2026, 12, 31, tzinfo=UTC)
 
 
 @dataclass
@@ -23,12 +26,12 @@ class Read:
     notes: tuple[str, ...] = ()
 
 
-def read_text(source: SqlSource, data: bytes, modified_year: int = 2026) -> Read:
+def read_text(source: SqlSource, data: bytes, modified_at: datetime = MODIFIED_AT) -> Read:
     """Rows by event class, in order of time and line, and the rejects."""
     sample = Sample("evidence", data[:SAMPLE_BYTES], whole=len(data) < SAMPLE_BYTES)
     with tempfile.TemporaryDirectory() as folder:
         engine = DuckEngine(256 << 20, Path(folder))
-        plan = source.plan(sample, modified_year)
+        plan = source.plan(sample, modified_at)
         normalized = normalize_sql(engine, plan, "evidence", sample.head, io.BytesIO(data), Path(folder))
         rows = {
             part.event_class: [

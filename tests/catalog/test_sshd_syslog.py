@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from davylamp.catalog.sources.sshd_syslog.unit import SshdSyslog
-from tests.catalog.source_rows import Read, read_text
+from tests.catalog.source_rows import MODIFIED_AT, Read, read_text
 
 _FORGED_ENDS = (
     " from 198.51.100.66 port 22 ssh2",
@@ -196,12 +196,12 @@ def _naive(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _times(stamps: list[str], modified_year: int) -> list[datetime]:
+def _times(stamps: list[str], modified_at: datetime = MODIFIED_AT) -> list[datetime]:
     lines = [
         f"{stamp} web1 sshd[{i}]: Failed password for root from 203.0.113.7 port 9 ssh2"
         for i, stamp in enumerate(stamps)
     ]
-    read = read_text(SshdSyslog(), "\n".join(lines).encode(), modified_year)
+    read = read_text(SshdSyslog(), "\n".join(lines).encode(), modified_at)
     rows = sorted(read.rows["authentication"], key=lambda row: str(row["line"]).zfill(9))
     assert all(row["time_inferred"] for row in rows)
     assert len(read.notes) == 1
@@ -209,19 +209,27 @@ def _times(stamps: list[str], modified_year: int) -> list[datetime]:
 
 
 def test_years_are_counted_back_over_new_year() -> None:
-    once = _times(["Dec 30 10:00:00", "Dec 31 23:59:59", "Jan  1 00:00:01"], 2026)
+    once = _times(["Dec 30 10:00:00", "Dec 31 23:59:59", "Jan  1 00:00:01"])
     assert [moment.year for moment in once] == [2025, 2025, 2026]
-    twice = _times(["Nov  1 10:00:00", "Feb  1 10:00:00", "Dec  1 10:00:00", "Jan  5 10:00:00"], 2026)
+    twice = _times(["Nov  1 10:00:00", "Feb  1 10:00:00", "Dec  1 10:00:00", "Jan  5 10:00:00"])
     assert [moment.year for moment in twice] == [2024, 2025, 2025, 2026]
     late = ["Dec 31 23:59:58"] * 300 + ["Jan  1 00:00:00"] * 300 + ["Dec 31 23:59:59"] + ["Jan  1 00:00:01"] * 300
-    years = [t.year for t in _times(late, 2026)]
+    years = [t.year for t in _times(late)]
     assert years[:300] == [2025] * 300
     assert years[300:600] == [2026] * 300
     assert years[600:] == [2025] + [2026] * 300
 
 
+def test_no_line_is_dated_after_the_file_was_last_written() -> None:
+    """A log of December, copied in January or looked at in November, is of the year before."""
+    november = datetime(2026, 11, 24, tzinfo=UTC)
+    assert [t.year for t in _times(["Dec 30 10:00:00", "Dec 31 10:00:00"], november)] == [2025, 2025]
+    assert [t.year for t in _times(["Nov 25 01:00:00"], november)] == [2026]
+    assert [t.year for t in _times(["Nov 28 01:00:00"], november)] == [2025]
+
+
 def test_a_leap_day_needs_a_year_that_has_one() -> None:
-    assert _times(["Feb 28 10:00:00", "Feb 29 10:00:00"], 2026) == [
+    assert _times(["Feb 28 10:00:00", "Feb 29 10:00:00"]) == [
         _naive("2024-02-28T10:00:00"),
         _naive("2024-02-29T10:00:00"),
     ]
@@ -231,7 +239,7 @@ def test_other_programs_lines_tell_of_the_new_year() -> None:
     lines = "Dec 20 10:00:00 web1 sshd[1]: Failed password for root from 203.0.113.7 port 9 ssh2\n" + "".join(
         f"Jan  {day} 10:00:00 web1 CRON[7]: (root) CMD (true)\n" for day in range(1, 9)
     )
-    [row] = read_text(SshdSyslog(), lines.encode(), 2026).rows["authentication"]
+    [row] = read_text(SshdSyslog(), lines.encode()).rows["authentication"]
     assert row["time"] == _naive("2025-12-20T10:00:00")
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from davylamp.catalog.sources.zeek.unit import Zeek
 from davylamp.kit.sample import Sample
+from tests.catalog.source_rows import MODIFIED_AT
 
 FIELDS = ("ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto", "query", "qtype_name", "answers")
 WORDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789.", min_size=2, max_size=20).filter(lambda text: text != "..")
@@ -34,7 +35,7 @@ def rows_of(text: str) -> list[tuple[object, ...]]:
     sample = Sample("log", text.encode(), whole=True)
     unit = Zeek()
     assert unit.recognize(sample) > 0.5
-    plan = unit.plan(sample, 2026)
+    plan = unit.plan(sample, MODIFIED_AT)
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("CREATE TABLE records (text VARCHAR, line BIGINT, byte_offset BIGINT)")

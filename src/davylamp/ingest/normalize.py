@@ -81,6 +81,8 @@ def normalize_sql(engine: Engine, plan: SqlPlan, path: str, head: bytes, stream:
             _stage(engine, plan, result, scratch)
         for name, select in plan.selects.items():
             _write_class(engine, EVENT_CLASSES[name], select, path, scratch, result)
+        if plan.notes_select is not None:
+            result.notes += tuple(str(value) for row in engine.rows(plan.notes_select) for value in row.values())
     except Exception:
         if stopped.error is not None:
             raise stopped.error from None

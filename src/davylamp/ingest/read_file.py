@@ -59,7 +59,7 @@ def read_file(found: Found, sources: Sequence[Source], engine: Engine, scratch: 
             else:
                 raw = stack.enter_context(Path(found.path).open("rb", buffering=0))
                 modified_at = datetime.fromtimestamp(os.fstat(raw.fileno()).st_mtime, UTC)
-            return _read(found.path, raw, modified_at.year, sources, engine, scratch, memory_bytes)
+            return _read(found.path, raw, modified_at, sources, engine, scratch, memory_bytes)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         return FileResult(FileCoverage(found.path, None, UNREADABLE, reason))
@@ -68,7 +68,7 @@ def read_file(found: Found, sources: Sequence[Source], engine: Engine, scratch: 
 def _read(
     path: str,
     raw: BinaryIO,
-    modified_year: int,
+    modified_at: datetime,
     sources: Sequence[Source],
     engine: Engine,
     scratch: Path,
@@ -88,7 +88,7 @@ def _read(
         return FileResult(coverage, data.finish_digest(), data.raw_bytes)
     try:
         normalized = _normalize(
-            source, sample, stream_with(head, stream), data, modified_year, engine, scratch, memory_bytes
+            source, sample, stream_with(head, stream), data, modified_at, engine, scratch, memory_bytes
         )
     except (CaseError, OSError):
         raise
@@ -140,13 +140,13 @@ def _normalize(
     sample: Sample,
     stream: BinaryIO,
     data: Decompressed,
-    modified_year: int,
+    modified_at: datetime,
     engine: Engine,
     scratch: Path,
     memory_bytes: int,
 ) -> Normalized:
     if isinstance(source, SqlSource):
-        plan = source.plan(sample, modified_year)
+        plan = source.plan(sample, modified_at)
         return normalize_sql(engine, plan, sample.path, sample.head, stream, scratch)
     assert isinstance(source, RowSource)
     return normalize_rows(engine, source, EvidenceFile(sample.path, stream, memory_bytes), scratch)

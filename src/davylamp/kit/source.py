@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Literal
 
 from davylamp.kit.metadata import SourceMeta
@@ -42,12 +43,15 @@ class SqlPlan:
             it when one file feeds more than one event class. Its own `reject` column, when it has
             one, is the reject box, and the `selects` should leave such rows out.
         notes: sentences for the coverage row (for instance how a missing year was inferred).
+        notes_select: a SELECT of one VARCHAR column over `staged`, for sentences that only the whole
+            file can tell (for instance that a series is of another metric and was left out).
     """
 
     relation: Relation
     selects: Mapping[str, str]
     staged: str | None = None
     notes: tuple[str, ...] = ()
+    notes_select: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,11 @@ class Source:
 class SqlSource(Source):
     """A source whose normaliser is SQL."""
 
-    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+    def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """The plan for the file this sample heads.
 
         Args:
-            modified_year: UTC year of the file's modification time (or of today for a stream),
-                for formats that write no year.
+            modified_at: the file's modification time (or now, for a stream), for formats that write no year.
         """
         raise NotImplementedError
 

@@ -10,6 +10,8 @@ program's message, and no event.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from davylamp.kit.engine import literal
 
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
@@ -116,13 +118,15 @@ def no_such_day() -> str:
         AS TIMESTAMP) IS NULL ELSE stamped_at IS NULL END)"""
 
 
-def dated(relation: str, modified_year: int) -> str:
+def dated(relation: str, modified_at: datetime) -> str:
     """A SELECT that adds `time` and `time_inferred` to rows of `headed()`.
 
-    Stamps without a year are dated backwards from the file's last line, which is given the year of
-    the file's modification time; where the day of the year falls back by more than half a year, a
-    year begins. 29 February moves the whole file to a year that has one.
+    Stamps without a year are dated backwards from the file's last line, which is given the latest
+    year in which it is not after the file's modification time (with two days for zones and clocks);
+    where the day of the year falls back by more than half a year, a year begins. 29 February moves
+    the whole file to a year that has one.
     """
+    modified_key = modified_at.month * 32 + modified_at.day + 2
     return f"""
     WITH blocks AS (SELECT line // 256 AS block, month * 32 + day AS day_key, min(line) AS first_line
         FROM {relation} AS stamped WHERE NOT has_year AND month > 0 GROUP BY 1, 2),
@@ -134,10 +138,12 @@ def dated(relation: str, modified_year: int) -> str:
     new_years AS (SELECT first_line FROM steps WHERE moved_days < -192 ORDER BY first_line
         LIMIT {_NEW_YEARS_MAX_COUNT}),
     turns AS (SELECT coalesce(list(first_line), []) AS new_year_lines FROM new_years),
-    undated AS (SELECT rows.*, {modified_year} - coalesce(list_sum(list_transform(new_year_lines,
+    ends AS (SELECT {modified_at.year} - CASE WHEN coalesce(arg_max(day_key, first_line), 0) > {modified_key}
+        THEN 1 ELSE 0 END AS last_year FROM days_in_order WHERE NOT is_late),
+    undated AS (SELECT rows.*, last_year - coalesce(list_sum(list_transform(new_year_lines,
             lambda first_line: CASE WHEN line < first_line OR (month * 32 + day >= {_YEAR_END_KEY}
                 AND line < first_line + {_LATE_LINES_COUNT}) THEN 1 ELSE 0 END)), 0) AS near_year
-        FROM {relation} AS rows CROSS JOIN turns),
+        FROM {relation} AS rows CROSS JOIN turns CROSS JOIN ends),
     leap AS (SELECT coalesce(max(CASE WHEN NOT has_year AND month = 2 AND day = 29 THEN near_year % 4 END), 0)
         AS years_back FROM undated)
     SELECT undated.*, coalesce(stamped_at, TRY_CAST(concat(coalesce(year, near_year - years_back), '-', month, '-', day,
@@ -146,9 +152,9 @@ def dated(relation: str, modified_year: int) -> str:
     FROM undated CROSS JOIN leap"""
 
 
-def year_note(modified_year: int) -> str:
+def year_note(modified_at: datetime) -> str:
     """The sentence for the coverage row of a file whose stamps have no year."""
     return (
-        f"stamps have no year and no zone: the last line is taken for {modified_year} (the file's modification time), "
-        "earlier years by counting back over new year, and all times for UTC"
+        "stamps have no year and no zone: the last line is given the latest year in which it is not after the file's "
+        f"modification on {modified_at:%Y-%m-%d}, earlier years by counting back over new year, and all times UTC"
     )

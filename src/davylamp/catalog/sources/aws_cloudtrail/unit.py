@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -70,7 +71,7 @@ class AwsCloudtrail(SqlSource):
         )
         return _LIKELY if not records and shows else 0.0
 
-    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+    def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """The plan: events are parsed once into `staged`, which feeds both classes."""
         records = list(_first_records(sample))
         bare = not records or any(_is_ours(record) for record in records)

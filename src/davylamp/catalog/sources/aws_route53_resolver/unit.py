@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -54,7 +55,7 @@ class AwsRoute53Resolver(SqlSource):
             return 0.0
         return _SURE if all(key.search(sample.text) for key in _NEEDED) else 0.0
 
-    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+    def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """The plan: records are parsed once into `staged`, which feeds both classes."""
         texts = _sql("wrapped") if _CARRIED.search(sample.text) else _PLAIN
         return SqlPlan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -82,7 +83,7 @@ class AwsVpcFlow(SqlSource):
             return _SURE
         return _LIKELY if any(is_default_record(line) for line in lines) else 0.0
 
-    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+    def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """The plan: where each field stands is settled by the header, the rest is one SELECT for all formats."""
         if sample.head.startswith(b"PAR1"):
             columns = _parquet_columns(sample.path)

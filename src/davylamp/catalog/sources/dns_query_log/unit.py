@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import ClassVar
 
 from davylamp.catalog.sources.dns_query_log import grammar
@@ -70,7 +71,7 @@ class DnsQueryLog(SqlSource):
             return 0.0
         return 0.92 if spoken_count >= sum(1 for line in stamped if " sshd" in line) else 0.6
 
-    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+    def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """Own files' stamps into syslog's form, header off, then each program's grammar."""
         headed = syslog_lines.headed(grammar.NEEDLE, grammar.PROGRAM, _TAG, grammar.as_syslog())
         kept = f"""(SELECT *, CASE
@@ -81,11 +82,11 @@ class DnsQueryLog(SqlSource):
         keep = f"{syslog_lines.marks_year()} OR header_reject IS NOT NULL"
         rows = f"""SELECT * EXCLUDE (reject, header_reject), coalesce(header_reject, reject) AS reject
             FROM ({grammar.parsed(kept, _CARRIED, keep)}) AS said"""
-        dated = f"({syslog_lines.dated('staged', modified_year)})"
+        dated = f"({syslog_lines.dated('staged', modified_at)})"
         yearless = any(_YEARLESS.match(line) for line in sample.lines)
         return SqlPlan(
             relation="lines",
             staged=rows,
             selects={"dns_activity": grammar.questions(dated), "device_inventory": grammar.leases(dated)},
-            notes=(syslog_lines.year_note(modified_year),) if yearless else (),
+            notes=(syslog_lines.year_note(modified_at),) if yearless else (),
         )

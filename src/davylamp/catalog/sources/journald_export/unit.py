@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import ClassVar
 
 from davylamp.kit import sshd_messages
@@ -75,7 +76,7 @@ class JournaldExport(SqlSource):
                 return 0.95 if "__REALTIME_TIMESTAMP" in entry else 0.0
         return 0.7
 
-    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+    def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """Only entries that mention sshd are parsed as JSON, and of these only the believed ones are read."""
         entries = """SELECT line, byte_offset, TRY_CAST(text AS JSON) AS entry, trim(text) = '' AS is_blank
             FROM records WHERE contains(text, 'ssh') OR NOT contains(text, '__REALTIME_TIMESTAMP')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -40,10 +41,12 @@ class MetricSeries(SqlSource):
     What it leaves out.
     Columns and JSON series whose label names something else than CPU use (credits, idle time, bytes): a note tells
     which. A column that is only called `value` or `average` is taken for CPU percent, and a note says that this is
-    assumed; where more than one sample in 1,000 exceeds 105 it cannot be, and every sample is a reject. 105 is above
-    what real exports reach (a few samples slightly above 100), and one in 1,000 lets a fortnight at five minutes keep
-    its series in spite of four damaged samples. Another metric that stays within 0 to 105 (a temperature, a share of
-    memory) cannot be told from CPU by its numbers. A table without a header line is not read.
+    assumed; where more than one sample in 1,000 exceeds 105 it is another metric (bytes, a count), and one note says
+    that the whole column was left out: nothing in it is damaged. A series that says CPU and does the same is in a
+    scale that is not known, and every sample is a reject. 105 is above what real exports reach (a few samples slightly
+    above 100), and one in 1,000 lets a fortnight at five minutes keep its series in spite of four damaged samples.
+    Another metric that stays within 0 to 105 (a temperature, a share of memory) cannot be told from CPU by its
+    numbers. A table without a header line is not read.
 
     References.
     https://docs.aws.amazon.com/cli/latest/reference/cloudwatch/get-metric-data.html
@@ -68,18 +71,27 @@ class MetricSeries(SqlSource):
             return 0.0
         return _LIKELY if table.values[0].says_cpu else _ASSUMED
 
-    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+    def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """The plan: samples are staged as text, so that each series can be judged before its samples are."""
-        selects = {"resource_usage": _sql("resource_usage")}
         table = None if sample.starts_json else read_table(sample.lines)
         if table is None:
             return SqlPlan(
                 "json_records",
-                selects,
+                {"resource_usage": _samples("true")},
                 staged=_sql("staged_json").replace("{not_load}", NOT_LOAD_PATTERN),
                 notes=_json_notes(sample.text),
             )
-        return SqlPlan("lines", selects, staged=_staged_table(table), notes=_table_notes(table))
+        left_out = _left_out_note(table.left_out, "columns that do not say CPU are left out")
+        if table.values[0].says_cpu:
+            return SqlPlan("lines", {"resource_usage": _samples("true")}, staged=_staged_table(table), notes=left_out)
+        note = _sql("other_metric").replace("{label}", table.values[0].label.replace("'", "''"))
+        return SqlPlan(
+            "lines",
+            {"resource_usage": _samples("NOT judged.is_other_metric")},
+            staged=_staged_table(table),
+            notes=left_out,
+            notes_select=_sql("judged") + note,
+        )
 
 
 def _json_is_cpu(text: str) -> bool:
@@ -93,13 +105,9 @@ def _json_notes(text: str) -> tuple[str, ...]:
     return _left_out_note(list(others), "series whose label and id do not say CPU are left out")
 
 
-def _table_notes(table: Table) -> tuple[str, ...]:
-    assumed = (
-        ()
-        if table.values[0].says_cpu
-        else (f"column `{table.values[0].label}` is taken for CPU percent: its header does not say what it holds",)
-    )
-    return assumed + _left_out_note(table.left_out, "columns that do not say CPU are left out")
+def _samples(kept: str) -> str:
+    """The SELECT of event rows from staged samples that fulfil a condition."""
+    return _sql("judged") + _sql("resource_usage").replace("{kept}", f"WHERE {kept}")
 
 
 def _left_out_note(labels: list[str] | tuple[str, ...], rule: str) -> tuple[str, ...]:

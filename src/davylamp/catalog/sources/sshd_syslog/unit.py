@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import ClassVar
 
 from davylamp.kit import sshd_messages, syslog_lines
@@ -78,7 +79,7 @@ class SshdSyslog(SqlSource):
         # Package managers and applications write the day and the hour apart; syslog daemons do not.
         return 0.0 if all(_SPACED.match(line) for line in lines) else 0.55
 
-    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+    def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """Header off every line that mentions sshd, then one expression for each kind of message."""
         yearless = any(_YEARLESS.match(line) for line in sample.lines)
         headed = syslog_lines.headed("contains(text, 'sshd')", _PROGRAM, _TAG)
@@ -90,7 +91,7 @@ class SshdSyslog(SqlSource):
         keep = f"{syslog_lines.marks_year()} OR header_reject IS NOT NULL"
         rows = f"""SELECT * EXCLUDE (reject, header_reject), coalesce(header_reject, reject) AS reject
             FROM ({sshd_messages.parsed(kept, _CARRIED, keep)}) AS said"""
-        dated = f"({syslog_lines.dated('staged', modified_year)})"
+        dated = f"({syslog_lines.dated('staged', modified_at)})"
         return SqlPlan(
             relation="lines",
             staged=rows,
@@ -98,5 +99,5 @@ class SshdSyslog(SqlSource):
                 "authentication": sshd_messages.attempts(dated),
                 "device_inventory": sshd_messages.inventory(dated),
             },
-            notes=(syslog_lines.year_note(modified_year),) if yearless else (),
+            notes=(syslog_lines.year_note(modified_at),) if yearless else (),
         )

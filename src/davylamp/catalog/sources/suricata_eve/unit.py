@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 
 from davylamp.kit.metadata import SourceMeta
@@ -82,7 +83,7 @@ class SuricataEve(SqlSource):
             return 0.0
         return 0.9 if all(mark.search(sample.text) for mark in (_TYPE, _TIME, _FLOW)) else 0.0
 
-    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+    def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """One wide parse, then one SELECT per class."""
         shape = "'" + json.dumps(_SHAPE) + "'"
         return SqlPlan(

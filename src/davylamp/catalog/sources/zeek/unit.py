@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from davylamp.catalog.sources.zeek.layout import FIELDS, json_logs, text_layout
@@ -64,7 +65,7 @@ class Zeek(SqlSource):
             return 0.0
         return 0.9 if json_logs(sample.lines) else 0.0
 
-    def plan(self, sample: Sample, modified_year: int) -> SqlPlan:
+    def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """The plan for one log, or for a JSON file that mixes several."""
         layout = text_layout(sample.lines) if sample.head.startswith(b"#") else None
         if layout is not None:
