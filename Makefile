@@ -36,7 +36,7 @@ scan: setup ## scan the sample evidence: the story here, the page in davylamp-re
 	@$(BIN)/davylamp scan examples/story || test $$? -eq 4
 	@echo; echo "The same as a page: davylamp-report.html"
 
-example: $(VENV)/.dev ## make the sample evidence anew from our own emulation on loopback
+example: $(VENV)/.dev ## make the sample evidence anew: a real SSH server, our own miner and pool, cut off from the world
 	@$(BIN)/python -m examples.make
 
 check: $(VENV)/.dev lint types layers ## the fast tests

@@ -2,9 +2,9 @@
 # Installs the Debian packages that the tests use, where they are missing.
 set -euo pipefail
 
-declare -A package_of=([chromium]=chromium [sshd]=openssh-server [java]=openjdk-17-jre-headless)
+declare -A package_of=([chromium]=chromium [sshd]=openssh-server [ssh]=openssh-client [dnsmasq]=dnsmasq-base [ip]=iproute2 [java]=openjdk-17-jre-headless)
 missing=()
-for program in chromium sshd java; do
+for program in chromium sshd ssh dnsmasq ip java; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
