@@ -51,6 +51,8 @@ def _created_user(row: Row) -> Foothold | None:
 
 
 def _access_key(row: Row) -> Foothold | None:
+    if not _user(row) and text_of(row, "actor").endswith(":root"):
+        return Foothold("user", "the root user", "made an access key for", 2.8)
     return None if _own(row) else Foothold("user", _user(row), "made an access key for", 2.0)
 
 
