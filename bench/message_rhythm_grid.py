@@ -13,7 +13,7 @@ from davylamp.kit.emulation.mining import MiningRhythm, mining_dialogue
 from davylamp.kit.emulation.transport import TLS_HEADER_BYTES, TLS_OVERHEAD_BYTES, blank_padded, encrypted, joined
 from davylamp.kit.emulation.twins import TWINS, twin_dialogue
 
-DIALECTS = ("bitcoin", "cryptonote", "cryptonote_old", "ethereum_proxy", "ethereum_stratum", "zcash")
+DIALECTS = ("bitcoin", "bitcoin_growing", "cryptonote", "cryptonote_old", "ethereum_proxy", "ethereum_stratum", "zcash")
 PADDED_TWINS_RATIO = 0.05
 """Hardly any benign software pads; a twin keeps a padded transport this often and is plain TLS otherwise."""
 TRANSPORTS = ("clear", "tls_1.2", "tls_1.3", "tls_padded_64", "tls_padded_256", "blank_padded", "tls_joined")

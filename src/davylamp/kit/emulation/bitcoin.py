@@ -13,6 +13,7 @@ class BitcoinStratum:
 
     Args:
         merkle_branches: hashes a job carries; a full block has 10 to 13.
+        branches_spread: a job carries up to so many more, as the waiting transactions grow.
         rejected_ratio: share of submits the server answers with an error.
     """
 
@@ -24,6 +25,7 @@ class BitcoinStratum:
         worker: str = "tester.rig1",
         spaced: bool = False,
         merkle_branches: int = 12,
+        branches_spread: int = 0,
         rejected_ratio: float = 0.01,
     ) -> None:
         self.rng = rng
@@ -31,6 +33,7 @@ class BitcoinStratum:
         self.agent = agent
         self.worker = worker
         self.merkle_branches = merkle_branches
+        self.branches_spread = branches_spread
         self.rejected_ratio = rejected_ratio
         self.number = 0
         self.job_number = rng.randrange(4096, 65535)
@@ -68,6 +71,7 @@ class BitcoinStratum:
     def job(self) -> bytes:
         """`mining.notify` of nine parameters."""
         self.job_number += 1
+        more = self.rng.randrange(self.branches_spread + 1) if self.branches_spread else 0
         return self._push(
             "mining.notify",
             [
@@ -75,7 +79,7 @@ class BitcoinStratum:
                 random_hex(self.rng, 32),
                 random_hex(self.rng, 74),
                 random_hex(self.rng, 118),
-                [random_hex(self.rng, 32) for _ in range(self.merkle_branches)],
+                [random_hex(self.rng, 32) for _ in range(self.merkle_branches + more)],
                 "20000000",
                 random_hex(self.rng, 4),
                 random_hex(self.rng, 4),

@@ -27,6 +27,7 @@ from davylamp.kit.emulation.message import (
 DIALECTS: dict[str, Callable[[random.Random], Dialect]] = {
     "bitcoin": BitcoinStratum,
     "bitcoin_spaced": lambda rng: BitcoinStratum(rng, spaced=True, merkle_branches=10),
+    "bitcoin_growing": lambda rng: BitcoinStratum(rng, branches_spread=2),
     "cryptonote": CryptoNote,
     "cryptonote_old": lambda rng: CryptoNote(rng, modern=False, long_id=True),
     "ethereum_proxy": EthereumProxy,

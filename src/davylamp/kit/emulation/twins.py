@@ -21,6 +21,8 @@ TWINS: dict[str, Callable[[random.Random, float], Dialogue]] = {
     "game_server": messaging.game_server,
     "ssh_idle": messaging.ssh_idle,
     "event_counter": service.event_counter,
+    "two_part_answers": service.two_part_answers,
+    "slow_tail_answers": service.slow_tail_answers,
     "counter_with_notices": service.counter_with_notices,
     "health_check": service.health_check,
     "grpc_health": service.grpc_health,

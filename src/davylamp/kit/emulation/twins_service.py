@@ -31,6 +31,28 @@ def event_counter(rng: random.Random, duration_s: float) -> Dialogue:
     return in_order(_calls(rng, instants, rng.randrange(120, 320), rng.randrange(40, 120)))
 
 
+def two_part_answers(rng: random.Random, duration_s: float) -> Dialogue:
+    """Jobs handed in at random instants, a fixed receipt at once and a fixed result a moment later."""
+    messages = list(event_counter(rng, duration_s))
+    result_bytes, delay_s = rng.randrange(150, 500), rng.choice([0.15, 0.6, 2.0])
+    handed_in = [message.time_s for message in messages if message.outbound]
+    messages += [
+        Message(moment_s + round_trip(rng, delay_s), False, rng.randbytes(result_bytes)) for moment_s in handed_in
+    ]
+    return in_order(messages)
+
+
+def slow_tail_answers(rng: random.Random, duration_s: float) -> Dialogue:
+    """An event counter whose answers have one of two sizes and now and then come seconds late."""
+    sent_bytes, short_bytes, long_bytes = rng.randrange(120, 320), rng.randrange(40, 120), rng.randrange(200, 500)
+    messages: list[Message] = []
+    for moment_s in exponential_instants(rng, rng.choice([3.0, 8.0, 20.0]), 0.1, duration_s):
+        messages.append(Message(moment_s, True, rng.randbytes(sent_bytes)))
+        answered_s = moment_s + 0.05 * rng.paretovariate(1.0)
+        messages.append(Message(answered_s, False, rng.randbytes(rng.choice([short_bytes, long_bytes]))))
+    return in_order(messages)
+
+
 def counter_with_notices(rng: random.Random, duration_s: float) -> Dialogue:
     """An event counter whose server also sends a configuration of varying size now and then."""
     messages = list(event_counter(rng, duration_s))

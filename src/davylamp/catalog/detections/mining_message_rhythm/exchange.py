@@ -83,13 +83,13 @@ def size_classes(sizes_bytes: Sequence[int], step_bytes: int) -> dict[int, int]:
     return classes
 
 
-def learned_step(sizes_bytes: Sequence[int]) -> int:
-    """The smallest step at which four classes cover nine messages of ten; the smallest where none does.
+def learned_step(sizes_bytes: Sequence[int], classes_count: int) -> int:
+    """The smallest step at which so many classes cover nine messages of ten; the smallest where none does.
 
     Learned per connection and direction; no size is known beforehand.
     """
     for step_bytes in CLASS_STEPS_BYTES:
-        if covered_ratio(sizes_bytes, 4, step_bytes) >= CLASSES_COVERED_RATIO:
+        if covered_ratio(sizes_bytes, classes_count, step_bytes) >= CLASSES_COVERED_RATIO:
             return step_bytes
     return CLASS_STEPS_BYTES[0]
 
@@ -116,7 +116,8 @@ def read_exchange(times_s: Sequence[float], sizes_bytes: Sequence[int]) -> Excha
     if not requests or not served:
         return None
     window_s = _answer_window(requests, served)
-    step_out, step_in = (learned_step([size for _, size in side]) for side in (requests, served))
+    step_out = learned_step([size for _, size in requests], 2)
+    step_in = learned_step([size for _, size in served], 3)
     answers, pushes = _told_apart(requests, served, window_s, step_in)
     answered = _answered_count(requests, served, window_s)
     duration_s = messages[-1][0] - messages[0][0]
@@ -172,7 +173,8 @@ def _told_apart(
     second = _matched(requests, served, windows.__getitem__)
     answers = [message for message, is_answer in zip(served, second, strict=True) if is_answer]
     pushes = [message for message, is_answer in zip(served, second, strict=True) if not is_answer]
-    never_unasked = {size for size, kind in classes.items() if explained[kind] >= STRAY_CLASS_RATIO * total[kind]}
+    settled = Counter(classes[size] for _, size in answers)
+    never_unasked = {size for size, kind in classes.items() if settled[kind] >= STRAY_CLASS_RATIO * total[kind]}
     pushes = [push for push in pushes if push[1] not in never_unasked]
     of_own_size = [push for push in pushes if windows[push[1]] < LATE_ANSWER_S]
     return answers, of_own_size if len(of_own_size) >= OWN_SIZE_PUSHES_COUNT else pushes

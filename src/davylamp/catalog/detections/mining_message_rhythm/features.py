@@ -33,6 +33,8 @@ class Shape:
         gap_cv: coefficient of variation of the gaps between the requests that look most memoryless.
         gap_count: how many gaps stand behind it; 0 when too few.
         echo_ratio: share of pushes the client answers at once, beyond chance.
+        push_fixed_ratio: share of pushes that repeat one of three sizes.
+        prompted_ratio: how far pushes crowd behind requests, beyond chance: 0 where they ignore them.
         exact_ratio: 1 where sizes repeat to the byte, less where classes had to be made wider.
     """
 
@@ -53,6 +55,7 @@ class Shape:
     push_gap_s: float
     push_gap_cv: float
     echo_ratio: float
+    prompted_ratio: float
     bytes_per_s: float
     duration_s: float
     exact_ratio: float
@@ -81,7 +84,7 @@ def shape_of(exchange: Exchange, overhead_bytes: int) -> Shape | None:
         three_sizes_in_ratio=covered_ratio(answered + pushed, 3, step_in),
         answered_ratio=exchange.answered_count / len(sent),
         answer_fixed_ratio=covered_ratio(answered, 1, step_in),
-        push_fixed_ratio=covered_ratio(pushed, 2, step_in),
+        push_fixed_ratio=_repeated_ratio(pushed, step_in),
         push_ratio=len(pushed) / (len(pushed) + len(answered)),
         gap_cv=gap_cv,
         gap_count=gap_count,
@@ -91,10 +94,22 @@ def shape_of(exchange: Exchange, overhead_bytes: int) -> Shape | None:
         push_gap_s=median(push_gaps),
         push_gap_cv=_variation(push_gaps),
         echo_ratio=_echo_ratio(exchange, duration_s),
+        prompted_ratio=_prompted_ratio(exchange),
         bytes_per_s=(sum(sent) + sum(answered) + sum(pushed)) / duration_s,
         duration_s=exchange.duration_s,
         exact_ratio=2 / max(step_out, step_in),
     )
+
+
+def _repeated_ratio(sizes_bytes: Sequence[int], step_bytes: int) -> float:
+    """Share of messages that repeat one of the three most frequent sizes; the first of each is no repeat.
+
+    Three, since a Bitcoin job is longer by 67 bytes for each further branch.
+    """
+    classes = size_classes(sizes_bytes, step_bytes)
+    usual = Counter(classes[size] for size in sizes_bytes).most_common(3)
+    left = len(sizes_bytes) - len(usual)
+    return (sum(count for _, count in usual) - len(usual)) / left if left > 0 else 0.0
 
 
 def _short_answer(sizes_bytes: Sequence[int], step_bytes: int) -> float:
@@ -163,3 +178,31 @@ def _echo_ratio(exchange: Exchange, duration_s: float) -> float:
     chance = 1 - math.exp(-len(moments) / duration_s * window_s)
     observed = followed / len(exchange.pushes)
     return max(0.0, (observed - chance) / (1 - chance)) if chance < 0.95 else 0.0
+
+
+def _prompted_ratio(exchange: Exchange) -> float:
+    """Largest excess of pushes within any time after a request over the share of time that lies there.
+
+    A job ignores shares; the second part of an answer does not. One-sided Kolmogorov-Smirnov
+    distance, less what as many independent pushes reach once in twenty times.
+    """
+    moments = [moment_s for moment_s, _ in exchange.requests]
+    end_s = max(moments[-1], exchange.pushes[-1][0])
+    gaps = sorted([*_gaps(moments), end_s - moments[-1]])
+    before = [0.0]
+    for gap_s in gaps:
+        before.append(before[-1] + gap_s)
+    lags = sorted(
+        moment_s - moments[position - 1]
+        for moment_s, _ in exchange.pushes
+        if (position := bisect_right(moments, moment_s)) > 0
+    )
+    if len(lags) < 2 or before[-1] <= 0:
+        return 0.0
+    excess = 0.0
+    for rank, lag_s in enumerate(lags, start=1):
+        position = bisect_right(gaps, lag_s)
+        covered = (before[position] + (len(gaps) - position) * lag_s) / before[-1]
+        excess = max(excess, rank / len(lags) - covered)
+    chance = min(1.22 / math.sqrt(len(lags)), 0.9)
+    return max(0.0, (excess - chance) / (1 - chance))

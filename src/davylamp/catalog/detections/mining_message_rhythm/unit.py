@@ -38,15 +38,16 @@ class MiningMessageRhythm(Detection):
     smallest step (2, 8 or 32 bytes) that explains them, and a server message that no open request
     explains is a push. A connection is judged from 40 s with two requests and three pushes: ten
     minutes of a share in two minutes and a job a minute nearly always have them. The inputs
-    (fixed pushes, answered requests, push and request size, memoryless gaps, echoes, tiny answers,
-    and the weakest of these signs) are weighed by a ridge logistic regression fitted on emulated
-    miners (six dialects, share gaps of 3 to 120 s, seven transports, variable difficulty, throttling,
-    proxy fan-in) against twenty kinds of emulated benign twins and 2,165 connections of public benign
-    captures; `bench/fit_message_rhythm.py` computes the weights and prints recall and false positives
-    for every cell and for every dialect, transport and twin held out. A finding needs a score of 2:
-    there 93 % of miners are caught, no connection of the benign captures, and 4 of 2,042 judgeable
-    benign ones (all emulated hard negatives, half of them padded). The LLR is the score, clipped at
-    5.4: ln(recall / upper 95 % bound of false positives) is 5.0 to 5.5 at every level from 2 to 6.
+    (fixed pushes, answered requests, push and request size, memoryless gaps, echoes, pushes that
+    crowd behind requests, tiny answers, and the weakest of these signs) are weighed by a ridge
+    logistic regression fitted on emulated miners (seven dialects, share gaps of 3 to 120 s, seven
+    transports, variable difficulty, throttling, proxy fan-in) against 22 kinds of emulated benign
+    twins and 2,165 connections of public benign captures; `bench/fit_message_rhythm.py` computes the
+    weights and prints recall and false positives for every cell and for every dialect, transport and
+    twin held out. A finding needs a score of 2: there 91 % of the miners are caught (96 to
+    99 % in clear and plain TLS, 75 % padded to 256 bytes), no connection of the benign captures, and
+    2 of 1,965 judgeable benign ones (both MQTT in padded TLS). The LLR is the score, clipped at 5.4:
+    ln(recall / upper 95 % bound of false positives) for a score of 2 and more.
     That most benign connections cannot be judged at all is not credited: a host has many of them.
     Connections over 20 kB/s are not looked at: 256 miners behind one proxy stay under 8 kB/s.
 
@@ -54,12 +55,13 @@ class MiningMessageRhythm(Detection):
     A connection shorter than about five minutes at slow shares; work that is polled and never
     pushed (HTTP getwork: `mining_dialogue` reads it where it is clear); a client that answers every
     job at once (an old bfgminer did, in clear); blanks of random number before line ends, which blur
-    sizes (a third of such connections); dummy traffic. It needs message sizes and times, so flow logs
+    sizes (a quarter of such connections); dummy traffic. It needs message sizes and times, so flow logs
     do not feed it.
 
     What looks like it and is not.
     MQTT with subscriptions (tiny acknowledgements, publishing on a timer, pushes acknowledged by the
-    client), event counters with fixed answers (nothing comes unasked), tickers and watches (the
+    client), event counters with fixed answers (nothing comes unasked, or
+    only as the second part of an answer), tickers and watches (the
     client only pings on a timer), health checks and monitoring agents (timers), chat (sizes vary).
     Clear text that names another protocol, or is readable and holds no word of mining, is left out.
     A sensor that publishes fixed events at random instants and gets fixed commands of another size
