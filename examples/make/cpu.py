@@ -14,7 +14,7 @@ STEP = timedelta(minutes=5)
 def series(host: str, seed: int) -> str:
     """A CSV of one machine: daily curve, noise, nightly batch; on web1 a miner from its first hour to the end."""
     rng = random.Random(f"cpu:{host}:{seed}")
-    rows = ["timestamp,value"]
+    rows = ["timestamp,CPUUtilization"]
     at = plan.EVIDENCE_FROM
     while at < plan.EVIDENCE_TO:
         used = _own_work(host, at, rng)

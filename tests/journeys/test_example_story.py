@@ -41,7 +41,7 @@ def scanned(folder: Path) -> dict[str, Any]:
 def stolen_share_and_hours(series: Path) -> tuple[float, float]:
     """What the CSV alone says: use above the old floor, the highest of three days' two-hour lowest tenths."""
     rows = list(csv.DictReader(series.read_text(encoding="ascii").splitlines()))
-    samples = [(datetime.fromisoformat(row["timestamp"]), float(row["value"]) / 100) for row in rows]
+    samples = [(datetime.fromisoformat(row["timestamp"]), float(row["CPUUtilization"]) / 100) for row in rows]
     before = [
         used for at, used in samples if MINED_FROM - timedelta(days=3, hours=4) <= at < MINED_FROM - timedelta(hours=2)
     ]

@@ -15,6 +15,7 @@ from davylamp.units import format_duration, format_usd
 
 # Miners are commonly throttled to 30 to 60 % of a machine (threat reports 2022 to 2026); a quarter is below that.
 UNMEASURED_LOW_RATIO = 0.25
+UNMEASURED_SAID_RATIO = 0.01
 # What the vendors advertise as the largest discount on list: 90 % for spot, 72 % for commitments.
 DISCOUNTED_LOW_RATIO = {"spot": 0.10, "reserved": 0.28}
 # Credits accrue for at most 24 h of earning (EC2 user guide, burstable credits).
@@ -143,12 +144,15 @@ def _basis(bills: Sequence[tuple[Segment, Terms]], amounts: Amounts) -> tuple[st
     segment, terms = bills[-1]
     said = [f"{terms.name}: {terms.price.basis}", *_model_said(terms)]
     hours = sum(each.hours for each, _ in bills)
-    if any(each.usage.share_ratio is None for each, _ in bills):
-        said.append(
-            f"{terms.name}: the share taken was not measured: the full machine is taken as estimate and high bound, "
-            f"{UNMEASURED_LOW_RATIO:.0%} as low bound (throttled miners take 30 to 60 %)"
-        )
     measured = [each for each, _ in bills if each.usage.share_ratio is not None]
+    unmeasured_h = sum(each.hours for each, _ in bills if each.usage.share_ratio is None)
+    # The seconds between a miner's first message and the next CPU sample are no reason to doubt a day's measure.
+    if unmeasured_h > UNMEASURED_SAID_RATIO * hours or not measured:
+        when = f" for {format_duration(unmeasured_h * 3600)}" if measured else ""
+        said.append(
+            f"{terms.name}: the share taken was not measured{when}: the full machine is taken as estimate and high "
+            f"bound, {UNMEASURED_LOW_RATIO:.0%} as low bound (throttled miners take 30 to 60 %)"
+        )
     if measured:
         taken = sum(each.hours * min(1.0, each.usage.share_ratio or 0.0) for each in measured)
         over = sum(each.hours for each in measured)

@@ -172,6 +172,7 @@ def _environment() -> Environment:
         any_read=wording.any_read,
         what_none_means=wording.what_none_means,
         coverage_sentence=wording.coverage_sentence,
+        files_count=wording.files_count,
         stage_words=wording.STAGE_WORDS,
         state_words=wording.STATE_WORDS,
         no_entry_point=wording.NO_ENTRY_POINT,

@@ -24,13 +24,19 @@ STAGE_WORDS = {
     "impact": "impact",
     "follow_on": "follow-on",
 }
+_GAPS_FIRST = (UNREADABLE, PARTIAL, UNRECOGNIZED, READ)
 NO_ENTRY_POINT = "The evidence does not say."
 NOT_CLEAN = "What could not be looked at is not clean: it is unknown."
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """One incident's figures, or the sum over many; `runs` says whether anything still costs by the hour."""
+    """One incident's figures, or the sum over many.
+
+    Args:
+        runs: whether anything still costs by the hour.
+        between: the bounds; empty where they are the same.
+    """
 
     runs: bool
     run_rate: str
@@ -81,12 +87,13 @@ def money(costs: Sequence[Record]) -> Money:
         return sum(float(cost[key] or 0) for cost in costs)
 
     billed_usd, lost_usd = total("billed_extra_usd"), total("capacity_lost_usd")
+    low, high = format_usd(total("low_usd")), format_usd(total("high_usd"))
     return Money(
         runs=total("run_rate_usd_per_hour") > 0,
         run_rate=format_usd(total("run_rate_usd_per_hour")),
         so_far=format_usd(billed_usd + lost_usd),
         next_24h=format_usd(total("exposure_24h_usd")),
-        between=f"between {format_usd(total('low_usd'))} and {format_usd(total('high_usd'))}",
+        between="" if low == high else f"between {low} and {high}",
         split=f"{format_usd(billed_usd)} on the bill, {format_usd(lost_usd)} in stolen capacity",
     )
 
@@ -142,13 +149,18 @@ def not_looked(scan: Record) -> list[Record]:
 def coverage_sentence(scan: Record) -> str:
     """How much of the evidence was read."""
     rows = scan["coverage"]
-    counted = {state: sum(row["state"] == state for row in rows) for state in STATE_WORDS}
-    parts = [f"{plural(len(rows), 'file')}: {counted[READ]:,} read"]
-    parts += [f"{counted[state]:,} {STATE_WORDS[state]}" for state in (PARTIAL, UNRECOGNIZED, UNREADABLE)]
+    states = [min((row["state"] for row in same), key=_GAPS_FIRST.index) for same in alike(rows, "path")]
+    parts = [f"{plural(len(states), 'file')}: {states.count(READ):,} read"]
+    parts += [f"{states.count(state):,} {STATE_WORDS[state]}" for state in (PARTIAL, UNRECOGNIZED, UNREADABLE)]
     kept_count = sum(count for row in rows for count in row["event_classes"].values())
     rejected_count = sum(row["rejected_count"] for row in rows)
     rejected = f"{plural(rejected_count, 'record')} rejected"
     return ", ".join(parts) + f"; {plural(kept_count, 'event row')} kept, {rejected}."
+
+
+def files_count(scan: Record) -> int:
+    """How many files there are; a file of which two sources read their own lines has two rows."""
+    return len({row["path"] for row in scan["coverage"]})
 
 
 def gaps_count(scan: Record) -> int:
@@ -174,7 +186,6 @@ def alike(records: Iterable[Record], *keys: str) -> list[list[Record]]:
 
 def coverage_gaps_first(scan: Record) -> list[Record]:
     """Files by how little of them was read: what a reader must know before what is well."""
-    order = (UNREADABLE, PARTIAL, UNRECOGNIZED, READ)
     return sorted(
-        scan["coverage"], key=lambda row: (order.index(row["state"]), row["rejected_count"] == 0, row["path"])
+        scan["coverage"], key=lambda row: (_GAPS_FIRST.index(row["state"]), row["rejected_count"] == 0, row["path"])
     )

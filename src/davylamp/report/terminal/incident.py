@@ -61,10 +61,11 @@ def _story(page: Page, story: list[Record]) -> None:
 def incident_money(page: Page, incident: Record) -> None:
     """The four figures and what they rest on."""
     figures = money([incident["cost"]])
+    bounds = f" ({figures.between})" if figures.between else ""
     page.heading("What it costs")
     for label, body in (
         ("per hour now", page.text(figures.run_rate, ACCENT)),
-        ("so far", page.joined((figures.so_far, STRONG), f" ({figures.between}): {figures.split}")),
+        ("so far", page.joined((figures.so_far, STRONG), f"{bounds}: {figures.split}")),
         ("next 24 hours", page.joined((figures.next_24h, STRONG), " if nobody acts")),
     ):
         page.row(page.text(label), body, _LABEL_COLUMNS)

@@ -120,7 +120,7 @@ class SshLoginAfterGuessing(Detection):
         method = f" by {first['auth_method']}" if first["auth_method"] is not None else ""
         failures, names = _number(first, "failures_count"), _number(first, "names_count")
         tried = f" on {names} name{'s' if names != 1 else ''}" if names else ""
-        where = "a source of the guessing campaign, " if first["in_campaign"] == 1 else ""
+        where = ", a source of the guessing campaign," if first["in_campaign"] == 1 else ""
         address = _is_address(source)
         observables = [Observable("ip" if address else "host_name", source)]
         if first["user_name"] is not None:
@@ -130,7 +130,7 @@ class SshLoginAfterGuessing(Detection):
             fact_key=f"{source}\x1f{first['user_name']}",
             assets=(asset,),
             because=(
-                f"{source}, {where}logged in to {asset.name}{account}{method} after {failures} failures{tried} in "
+                f"{source}{where} logged in to {asset.name}{account}{method} after {failures} failures{tried} in "
                 f"{format_duration((login_at - failing_since).total_seconds())}"
             ),
             first_seen=login_at,
