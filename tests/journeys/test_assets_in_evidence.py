@@ -110,3 +110,16 @@ def test_a_bare_series_is_named_for_its_file_and_a_declared_one_for_its_asset(tm
         (evidence / name).write_text(text, encoding="utf-8")
     (evidence / "davylamp.toml").write_text('[[asset]]\nname = "web1"\npaths = ["cpu*.csv"]\n', encoding="utf-8")
     assert {row["asset"] for row in rows(evidence, "resource_usage")} == {"db-7", "web1"}
+
+
+def test_a_log_that_several_programs_write_is_read_for_each_of_them(tmp_path: Path) -> None:
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    (evidence / "syslog").write_text(
+        "2026-03-04T01:00:00+00:00 web1 sshd[7]: Failed password for root from 203.0.113.7 port 40000 ssh2\n"
+        "2026-03-04T01:00:01+00:00 web1 dnsmasq[1]: query[A] a.example from 10.0.0.5\n"
+        "2026-03-04T01:00:02+00:00 web1 CRON[9]: (root) CMD (true)\n",
+        encoding="utf-8",
+    )
+    assert len(rows(evidence, "authentication")) == 1
+    assert len(rows(evidence, "dns_activity")) == 1

@@ -36,6 +36,10 @@ def ingest_evidence(
         result = read_file(each, sources, engine, case.scratch, memory_bytes)
         bytes_count += result.size_bytes
         _enter(case, result)
+        for companion in _companions(result, sources):
+            also = read_file(each, (companion,), engine, case.scratch, memory_bytes)
+            if also.normalized is not None:
+                _enter(case, also)
     return bytes_count
 
 
@@ -45,27 +49,28 @@ def _known(found: Found, case: Case) -> bool:
         return False
     try:
         size_bytes = Path(found.path).stat().st_size
-        digests: dict[int, str] = {}
-
-        def digest(first_bytes: int) -> str:
-            if first_bytes not in digests:
-                digests[first_bytes] = digest_of(found.path, first_bytes)
-            return digests[first_bytes]
-
-        for record in case.records():
-            if record.size_bytes == size_bytes and size_bytes and record.sha256 == digest(size_bytes):
+        for record in case.of_size(size_bytes) if size_bytes else ():
+            if record.sha256 == digest_of(found.path):
                 if record.coverage.path != found.path:
                     reason = f"same content as {record.coverage.path}; counted once"
                     case.add(FileRecord(record.sha256, size_bytes, relabelled(record.coverage, found.path, reason)))
                 return True
-        for record in case.records():
-            same_path = record.coverage.path == found.path
-            grown = 0 < record.size_bytes < size_bytes and same_path and record.sha256 == digest(record.size_bytes)
-            if grown or (same_path and not record.parts):
+        for record in case.of_path(found.path):
+            grown = 0 < record.size_bytes < size_bytes and record.sha256 == digest_of(found.path, record.size_bytes)
+            if grown or not record.parts:
                 case.drop(record)
     except OSError:
         return False  # reading it will say why
     return False
+
+
+def _companions(result: FileResult, sources: Sequence[Source]) -> Sequence[Source]:
+    """Other sources that may find their own program's lines in the same log."""
+    sharing = [source for source in sources if source.meta.shares_files]
+    own = [source for source in sharing if source.meta.uid == result.coverage.source]
+    if not own or result.coverage.path == STANDARD_INPUT:
+        return ()
+    return [source for source in sharing if source not in own]
 
 
 def _enter(case: Case, result: FileResult) -> None:
@@ -74,7 +79,8 @@ def _enter(case: Case, result: FileResult) -> None:
         return
     parts = {}
     for part in result.normalized.parts:
-        file = case.place(part.written, part.event_class, part.first_day, result.sha256[:16])
+        file_uid = f"{result.sha256[:16]}-{result.coverage.source}"
+        file = case.place(part.written, part.event_class, part.first_day, file_uid)
         parts[part.event_class] = StoredPart(file, part.columns)
     case.add(FileRecord(result.sha256, result.size_bytes, result.coverage, parts, result.normalized.notes))
 

@@ -12,7 +12,12 @@ MATURITIES = ("experimental", "stable", "deprecated")
 
 @dataclass(frozen=True, slots=True)
 class SourceMeta:
-    """What a source reads and which event classes it gives."""
+    """What a source reads and which event classes it gives.
+
+    Args:
+        shares_files: True for lines of one program in a log that several programs write (syslog):
+            every such source that recognises the file reads it, not only the surest.
+    """
 
     uid: str
     title: str
@@ -20,6 +25,7 @@ class SourceMeta:
     event_classes: tuple[str, ...]
     maturity: str = "stable"
     references: tuple[str, ...] = ()
+    shares_files: bool = False
     kind: str = "source"
 
 

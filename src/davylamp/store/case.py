@@ -58,7 +58,11 @@ class Case:
             raise CaseError(
                 "this is no case", where=str(root), why="it has no case.json", hint=f"davylamp scan PATH --case {root}"
             )
-        self._records = {record.sha256 + record.coverage.path: record for record in self._read_ledger()}
+        self._records: dict[tuple[str, str, str], FileRecord] = {}
+        self._by_size: dict[int, list[FileRecord]] = {}
+        self._by_path: dict[str, list[FileRecord]] = {}
+        for record in self._read_ledger():
+            self._index(record)
 
     @property
     def scratch(self) -> Path:
@@ -67,18 +71,29 @@ class Case:
 
     def records(self) -> tuple[FileRecord, ...]:
         """Every file of the ledger, by path."""
-        return tuple(sorted(self._records.values(), key=lambda record: (record.coverage.path, record.sha256)))
+        return tuple(sorted(self._records.values(), key=_key))
+
+    def of_size(self, size_bytes: int) -> tuple[FileRecord, ...]:
+        """Files of that many raw bytes, those first that were read rather than found again."""
+        return tuple(sorted(self._by_size.get(size_bytes, ()), key=lambda record: (not record.parts, *_key(record))))
+
+    def of_path(self, path: str) -> tuple[FileRecord, ...]:
+        """What was read under that path."""
+        return tuple(self._by_path.get(path, ()))
 
     def add(self, record: FileRecord) -> None:
         """Enters a file; its parts must be in place already."""
-        self._records[record.sha256 + record.coverage.path] = record
+        self._index(record)
         line = json.dumps(asdict(record), sort_keys=True)
         with self._writing(), (self.root / "files.jsonl").open("a", encoding="utf-8") as ledger:
             ledger.write(line + "\n")
 
     def drop(self, record: FileRecord) -> None:
         """Takes a file out again, with its parts (it grew and was read anew)."""
-        self._records.pop(record.sha256 + record.coverage.path, None)
+        if self._records.pop(_key(record), None) is None:
+            return
+        self._by_size[record.size_bytes].remove(record)
+        self._by_path[record.coverage.path].remove(record)
         text = "".join(json.dumps(asdict(kept), sort_keys=True) + "\n" for kept in self.records())
         self._replace(self.root / "files.jsonl", text)
         for part in record.parts.values():
@@ -114,6 +129,14 @@ class Case:
     def close(self) -> None:
         """Empties the scratch folder."""
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _index(self, record: FileRecord) -> None:
+        if (old := self._records.get(_key(record))) is not None:
+            self._by_size[old.size_bytes].remove(old)
+            self._by_path[old.coverage.path].remove(old)
+        self._records[_key(record)] = record
+        self._by_size.setdefault(record.size_bytes, []).append(record)
+        self._by_path.setdefault(record.coverage.path, []).append(record)
 
     def _make(self, marker: Path) -> None:
         if self.root.exists() and any(self.root.iterdir() if self.root.is_dir() else (self.root,)):
@@ -173,6 +196,10 @@ class Case:
 
     def _writing(self) -> _Writing:
         return _Writing(self.root)
+
+
+def _key(record: FileRecord) -> tuple[str, str, str]:
+    return record.coverage.path, record.sha256, record.coverage.source or ""
 
 
 class _Writing:

@@ -56,6 +56,7 @@ class DnsQueryLog(SqlSource):
 
     meta: ClassVar[SourceMeta] = SourceMeta(
         uid="dns_query_log",
+        shares_files=True,
         title="Query logs of dnsmasq, unbound and BIND",
         formats=("dnsmasq log", "unbound log", "BIND query log"),
         event_classes=("dns_activity", "device_inventory"),

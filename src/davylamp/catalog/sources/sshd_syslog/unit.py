@@ -60,6 +60,7 @@ class SshdSyslog(SqlSource):
 
     meta: ClassVar[SourceMeta] = SourceMeta(
         uid="sshd_syslog",
+        shares_files=True,
         title="sshd lines in syslog files",
         formats=("RFC 3164", "RFC 5424", "syslog with ISO stamps"),
         event_classes=("authentication", "device_inventory"),
