@@ -48,6 +48,8 @@ class MiningMessageRhythm(Detection):
     99 % in clear and plain TLS, 75 % padded to 256 bytes), no connection of the benign captures, and
     2 of 1,965 judgeable benign ones (both MQTT in padded TLS). The LLR is the score, clipped at 5.4:
     ln(recall / upper 95 % bound of false positives) for a score of 2 and more.
+    The emulated test seeds were looked at while features were chosen and the public captures were part
+    of the fit, so expect somewhat less on traffic from elsewhere.
     That most benign connections cannot be judged at all is not credited: a host has many of them.
     Connections over 20 kB/s are not looked at: 256 miners behind one proxy stay under 8 kB/s.
 
