@@ -12,9 +12,20 @@ _ORDER = {"reconnaissance": 0, "access": 1}
 
 
 def story_lines(findings: Sequence[Finding]) -> tuple[StoryLine, ...]:
-    """One line per finding, by its first instant; what comes first in an intrusion comes first in a tie."""
-    ordered = sorted(findings, key=lambda each: (each.first_seen, _ORDER.get(each.stage, 2), each.uid))
+    """One line per fact, by its first instant; what comes first in an intrusion comes first in a tie."""
+    told = [each for each in findings if not any(_tells_more(other, each) for other in findings)]
+    ordered = sorted(told, key=lambda each: (each.first_seen, _ORDER.get(each.stage, 2), each.uid))
     return tuple(StoryLine(each.first_seen, each.stage, each.because, each.uid) for each in ordered)
+
+
+def _tells_more(other: Finding, finding: Finding) -> bool:
+    """Whether another finding of the group rests on the same records and says more: one fact is told once."""
+    if other.group != finding.group or other.assets != finding.assets or other.llr <= finding.llr:
+        return False
+    cited = {(each.path, each.line, each.frame, each.byte_offset) for each in other.evidence}
+    return bool(finding.evidence) and all(
+        (each.path, each.line, each.frame, each.byte_offset) in cited for each in finding.evidence
+    )
 
 
 def entry_point(findings: Sequence[Finding]) -> Statement | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -13,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from davylamp.errors import CaseError, DavylampError
+from davylamp.errors import CaseError, DavylampError, UnitError
 from davylamp.ingest.decompress import Decompressed
 from davylamp.ingest.normalize import Normalized, as_binary, normalize_rows, normalize_sql
 from davylamp.ingest.walk import STANDARD_INPUT, Found
 from davylamp.kit.engine import Engine
 from davylamp.kit.sample import SAMPLE_BYTES, Sample
-from davylamp.kit.source import EvidenceFile, RowSource, Source, SqlSource
+from davylamp.kit.source import EvidenceFile, RowSource, Source, SqlPlan, SqlSource
 from davylamp.model.coverage import PARTIAL, READ, UNREADABLE, UNRECOGNIZED, FileCoverage
 
 RECOGNIZED = 0.5
@@ -62,6 +63,8 @@ def read_file(found: Found, sources: Sequence[Source], engine: Engine, scratch: 
             return _read(found.path, raw, modified_at, sources, engine, scratch, memory_bytes)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise CaseError("the case cannot be written", where=str(scratch), why=reason, hint="df -h") from error
         return FileResult(FileCoverage(found.path, None, UNREADABLE, reason))
 
 
@@ -146,10 +149,18 @@ def _normalize(
     memory_bytes: int,
 ) -> Normalized:
     if isinstance(source, SqlSource):
-        plan = source.plan(sample, modified_at)
+        plan = _plan(source, sample, modified_at)
         return normalize_sql(engine, plan, sample.path, sample.head, stream, scratch)
     assert isinstance(source, RowSource)
     return normalize_rows(engine, source, EvidenceFile(sample.path, stream, memory_bytes), scratch)
+
+
+def _plan(source: SqlSource, sample: Sample, modified_at: datetime) -> SqlPlan:
+    try:
+        return source.plan(sample, modified_at)
+    except OSError as error:
+        # A file of the unit's own is missing: that is no fault of the evidence.
+        raise UnitError(f"a file of the source is missing: {error.filename}") from error
 
 
 def _coverage(path: str, source: Source, normalized: Normalized, data: Decompressed) -> FileCoverage:
