@@ -1,29 +1,56 @@
 -- Records of one direction count once for each side; two-way records fill both. The client is the end
 -- with the higher port: its peer's port is the service.
-WITH ends AS (
+WITH pool AS (
+    SELECT port FROM (VALUES
+        (3333), (3334), (3335), (3336), (3357), (4444), (5555), (5556), (5588), (5730), (6099), (6666), (7777),
+        (7778), (8848), (9332), (9999), (10001), (10128), (10343), (14000), (14433), (14444), (15555), (17055),
+        (19335), (45560), (45700), (58080)
+    ) AS listed(port)
+),
+lasting AS (
+    -- Few connections last: a number for the unordered pair of ends finds those without keeping any address.
+    -- Two connections that share a number only bring each other along; what follows is exact.
+    SELECT pair
+    FROM (
+        SELECT
+            CASE WHEN src_port > dst_port OR (src_port = dst_port AND src_ip > dst_ip)
+                THEN hash(src_ip, src_port, dst_ip, dst_port) ELSE hash(dst_ip, dst_port, src_ip, src_port) END AS pair,
+            time, end_time
+        FROM network_activity
+        WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
+    ) AS numbered
+    GROUP BY pair
+    HAVING epoch(MAX(end_time)) - epoch(MIN(time)) > $span_s_fewest
+),
+flow AS (
+    SELECT
+        asset, peer_asset, src_ip, src_port, dst_ip, dst_port, time, end_time, bytes_out, bytes_in, packets_out, packets_in,
+        path, line, frame, byte_offset
+    FROM network_activity AS n
+    JOIN lasting ON lasting.pair = CASE WHEN src_port > dst_port OR (src_port = dst_port AND src_ip > dst_ip)
+        THEN hash(src_ip, src_port, dst_ip, dst_port) ELSE hash(dst_ip, dst_port, src_ip, src_port) END
+    WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
+),
+ends AS (
     SELECT
         asset, src_ip AS local_ip, src_port AS local_port, dst_ip AS remote_ip, dst_port AS remote_port,
         time, end_time, bytes_out AS sent_bytes, bytes_in AS got_bytes,
         packets_out AS sent_packets, packets_in AS got_packets, path, line, frame, byte_offset
-    FROM network_activity
-    WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
+    FROM flow
     UNION ALL
     SELECT
         COALESCE(peer_asset, dst_ip) AS asset, dst_ip AS local_ip, dst_port AS local_port,
         src_ip AS remote_ip, src_port AS remote_port,
         time, end_time, bytes_in AS sent_bytes, bytes_out AS got_bytes,
         packets_in AS sent_packets, packets_out AS got_packets, path, line, frame, byte_offset
-    FROM network_activity
-    WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
+    FROM flow
 ),
 outward AS (
     SELECT
-        *,
-        remote_port IN (
-            3333, 3334, 3335, 3336, 3357, 4444, 5555, 5556, 5588, 5730, 6099, 6666, 7777, 7778, 8848, 9332,
-            9999, 10001, 10128, 10343, 14000, 14433, 14444, 15555, 17055, 19335, 45560, 45700, 58080
-        ) AS pool_port
+        ends.*,
+        pool.port IS NOT NULL AS pool_port
     FROM ends
+    LEFT JOIN pool ON pool.port = ends.remote_port
     WHERE local_port >= 1024
       AND NOT regexp_matches(
             remote_ip,
@@ -50,20 +77,9 @@ connection AS (
     WHERE remote_port < local_port OR pool_port
     GROUP BY asset, local_ip, local_port, remote_ip, remote_port, pool_port
 ),
-shared AS (
-    SELECT remote_ip, COUNT(DISTINCT asset) AS assets_count FROM connection GROUP BY remote_ip
-),
-steady AS (
-    SELECT
-        connection.*,
-        shared.assets_count,
-        ROW_NUMBER() OVER (
-            PARTITION BY connection.asset
-            ORDER BY CASE WHEN connection.pool_port THEN 0 ELSE 1 END, connection.span_s DESC,
-                connection.remote_ip, connection.remote_port, connection.local_port
-        ) AS place
+thin AS (
+    SELECT *
     FROM connection
-    JOIN shared ON shared.remote_ip = connection.remote_ip
     WHERE span_s > $span_s_fewest
       AND covered_s >= $covered_ratio_fewest * span_s
       AND sent_bytes BETWEEN $bytes_per_s_fewest * span_s AND $bytes_per_s_most * span_s
@@ -72,7 +88,37 @@ steady AS (
       AND sent_bytes <= $bytes_per_packet_most * sent_packets
       AND got_bytes <= $bytes_per_packet_most * got_packets
       AND COALESCE(sent_spread_bytes_per_s, 0) <= $spread_ratio_most * COALESCE(sent_mean_bytes_per_s, 0)
-      AND shared.assets_count <= $assets_count_most
+),
+callers AS (
+    SELECT n.dst_ip AS remote_ip, n.asset, n.src_port AS local_port, n.dst_port AS remote_port
+    FROM network_activity AS n
+    JOIN (SELECT DISTINCT remote_ip FROM thin) AS t ON t.remote_ip = n.dst_ip
+    WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
+    UNION ALL
+    SELECT n.src_ip AS remote_ip, COALESCE(n.peer_asset, n.dst_ip), n.dst_port, n.src_port
+    FROM network_activity AS n
+    JOIN (SELECT DISTINCT remote_ip FROM thin) AS t ON t.remote_ip = n.src_ip
+    WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
+),
+shared AS (
+    SELECT remote_ip, COUNT(DISTINCT asset) AS assets_count
+    FROM callers
+    LEFT JOIN pool ON pool.port = callers.remote_port
+    WHERE local_port >= 1024 AND (remote_port < local_port OR pool.port IS NOT NULL)
+    GROUP BY remote_ip
+),
+steady AS (
+    SELECT
+        thin.*,
+        shared.assets_count,
+        ROW_NUMBER() OVER (
+            PARTITION BY thin.asset
+            ORDER BY CASE WHEN thin.pool_port THEN 0 ELSE 1 END, thin.span_s DESC,
+                thin.remote_ip, thin.remote_port, thin.local_port
+        ) AS place
+    FROM thin
+    JOIN shared ON shared.remote_ip = thin.remote_ip
+    WHERE shared.assets_count <= $assets_count_most
 ),
 cited AS (
     SELECT
