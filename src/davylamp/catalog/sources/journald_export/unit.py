@@ -98,8 +98,10 @@ class JournaldExport(SqlSource):
             CASE WHEN is_blank THEN NULL WHEN entry_type IS NULL OR entry_type <> 'OBJECT' THEN 'not a JSON object'
                 WHEN time IS NULL THEN 'journal entry without a time' END AS header_reject,
             CASE WHEN {believed} THEN said END AS message FROM ({fields}) AS fields)"""
+        # Every entry is kept here, for the selects leave the others out: a condition on the verdict would be pushed
+        # below all layers and written out there, a plan of 10 MB that takes 14 s for a file of four lines.
         rows = f"""SELECT * EXCLUDE (reject, header_reject), coalesce(header_reject, reject) AS reject
-            FROM ({sshd_messages.parsed(kept, _CARRIED, "header_reject IS NOT NULL")}) AS said"""
+            FROM ({sshd_messages.parsed(kept, _CARRIED, "TRUE")}) AS said"""
         return SqlPlan(
             relation="json_records",
             staged=rows,
