@@ -39,6 +39,12 @@ def line_batches(
     stream: BinaryIO, rejects: RejectBox, *, max_line_bytes: int = MAX_LINE_BYTES
 ) -> Iterator[pa.RecordBatch]:
     """Batches of (text, line, byte_offset), one row a line, blank lines included."""
+    for data, line, offset in line_blocks(stream, rejects, max_line_bytes):
+        yield line_batch(data, line, offset, max_line_bytes, rejects)
+
+
+def line_blocks(stream: BinaryIO, rejects: RejectBox, max_line_bytes: int) -> Iterator[tuple[bytes, int, int]]:
+    """Blocks of whole lines, each with the number of lines before it and its byte offset."""
     tail, line, offset = b"", 0, 0
     skipping = False
     first = True
@@ -59,8 +65,7 @@ def line_batches(
         end = data.rfind(b"\n") + 1
         tail = data[end:]
         if end:
-            batch = _batch(data[:end], line, offset, max_line_bytes, rejects)
-            yield batch
+            yield data[:end], line, offset
             line += data.count(b"\n", 0, end)
             offset += end
         if len(tail) > max_line_bytes:
@@ -68,10 +73,11 @@ def line_batches(
             offset += len(tail)
             tail, skipping = b"", True
     if tail:
-        yield _batch(tail + b"\n", line, offset, max_line_bytes, rejects)
+        yield tail + b"\n", line, offset
 
 
-def _batch(data: bytes, line: int, offset: int, max_line_bytes: int, rejects: RejectBox) -> pa.RecordBatch:
+def line_batch(data: bytes, line: int, offset: int, max_line_bytes: int, rejects: RejectBox) -> pa.RecordBatch:
+    """The lines of one block as (text, line, byte_offset); lines that are too long become rejects."""
     ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10)
     starts = np.concatenate(([0], ends[:-1] + 1))
     lines = np.arange(line + 1, line + 1 + len(ends), dtype=np.int64)

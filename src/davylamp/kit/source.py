@@ -19,7 +19,38 @@ from davylamp.model.coverage import Reject
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Relation = Literal["lines", "json_records", "parquet"]
+Relation = Literal["lines", "fields", "json_records", "parquet"]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """How lines of a delimited format are cut into fields, many at a time.
+
+    A block of lines in which every line has these fields, and every number is one, is cut at once. Any
+    other block goes through `slow`, which says line by line what is wrong; so `slow` is the definition
+    of the format, and what is cut at once must come out the same.
+
+    Args:
+        delimiter: one byte.
+        names: every field in the file's order.
+        types: the fields wanted -> `VARCHAR`, `REPEATED` (text of few distinct values), or `USMALLINT`,
+            `UINTEGER`, `BIGINT`; a block with a negative number goes through `slow`.
+        slow: SELECT over `records` (as in the relation `lines`) that gives the wanted fields by name, the
+            `extras`, `line` and `byte_offset`.
+        extras: further columns of `slow` (name -> DuckDB type); null for lines that were cut at once.
+        null_text: how the format writes a missing value; empty where `slow` gives it as it stands.
+        header: a first line that is no record; empty when there is none.
+        note: lines that begin so are no records; empty when there are none.
+    """
+
+    delimiter: str
+    names: tuple[str, ...]
+    types: Mapping[str, str]
+    slow: str
+    extras: Mapping[str, str] = field(default_factory=dict)
+    null_text: str = ""
+    header: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,6 +61,7 @@ class SqlPlan:
         relation: what the SELECTs read.
             `lines`: one row a line: text VARCHAR (without line end; bytes that are not UTF-8 show as
             `\\xNN`), line BIGINT (1-based), byte_offset BIGINT. Blank lines are rows too.
+            `fields`: one row a line, cut into fields as `fields` says: those columns, line, byte_offset.
             `json_records`: one row a JSON record, from JSON lines, a top-level array, an array under
             one key of a top-level object (`{"Records": [...]}`), one pretty-printed object, or
             concatenated objects: text VARCHAR, line BIGINT, byte_offset BIGINT. The text may be
@@ -51,6 +83,7 @@ class SqlPlan:
     selects: Mapping[str, str]
     staged: str | None = None
     notes: tuple[str, ...] = ()
+    fields: Fields | None = None
     notes_select: str | None = None
 
 

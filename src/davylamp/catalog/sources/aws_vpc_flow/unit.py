@@ -16,11 +16,11 @@ from davylamp.catalog.sources.aws_vpc_flow.fields import (
     is_default_record,
     is_stamped,
 )
-from davylamp.catalog.sources.aws_vpc_flow.fields_sql import column_fields, line_fields
+from davylamp.catalog.sources.aws_vpc_flow.fields_sql import column_fields, cut_fields, line_fields, typed_fields
 from davylamp.errors import SourceError
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
-from davylamp.kit.source import Relation, SqlPlan, SqlSource
+from davylamp.kit.source import Fields, Relation, SqlPlan, SqlSource
 
 _LINES = "SELECT text, line, byte_offset FROM records"
 # What `aws logs filter-log-events` and subscription filters write: the record is a member of an event.
@@ -94,19 +94,22 @@ class AwsVpcFlow(SqlSource):
             texts, lines = _MESSAGES, [_message_of(sample)]
         else:
             texts, lines = _LINES, _first_lines(sample)
-        relation: Relation = "json_records" if sample.starts_json else "lines"
         names = header_fields(lines[0]) if lines else ()
         header = lines[0] if names else DEFAULT_FORMAT
         stamped = not names and any(is_stamped(line) for line in lines)
         names = names or tuple(DEFAULT_FORMAT.split())
-        return _plan(relation, line_fields(names, header, stamped=stamped, texts=texts), names)
+        by_line = line_fields(names, header, stamped=stamped, texts=texts)
+        if sample.starts_json or stamped:
+            return _plan("json_records" if sample.starts_json else "lines", by_line, names)
+        return _plan("fields", typed_fields(names), names, cut_fields(names, header, by_line))
 
 
-def _plan(relation: Relation, fields: str, names: Collection[str]) -> SqlPlan:
+def _plan(relation: Relation, fields: str, names: Collection[str], cut: Fields | None = None) -> SqlPlan:
     rows = fields + _sql("normalise")
     if not _STATES_INTERFACES.issubset(names):
-        return SqlPlan(relation, {"network_activity": f"SELECT * EXCLUDE (interface_ip) FROM ({rows}) AS given"})
-    return SqlPlan(relation, {name: _sql(name) for name in AwsVpcFlow.meta.event_classes}, staged=rows)
+        alone = {"network_activity": f"SELECT * EXCLUDE (interface_ip) FROM ({rows}) AS given"}
+        return SqlPlan(relation, alone, fields=cut)
+    return SqlPlan(relation, {name: _sql(name) for name in AwsVpcFlow.meta.event_classes}, staged=rows, fields=cut)
 
 
 def _first_lines(sample: Sample) -> list[str]:
