@@ -11,31 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import davylamp
+from davylamp.app.engine_of_case import prepare_engine
 from davylamp.app.exit_codes import exit_code
-from davylamp.app.facts import EvidenceFacts
 from davylamp.app.ingest_evidence import coverage_of, ingest_evidence
-from davylamp.app.join_assets import declared_assets, join_assets, keep_declaration
-from davylamp.app.places import imported_indicators, keep_as_last, new_case_folder
+from davylamp.app.join_assets import declared_assets, keep_declaration
+from davylamp.app.machine_ends import machine_ends
+from davylamp.app.places import keep_as_last, new_case_folder
 from davylamp.app.progress import Progress, Silent
 from davylamp.correlate.incidents import correlate
 from davylamp.cost.assess import assess
 from davylamp.cost.price_book import PriceBook
 from davylamp.detect.run import Detected, run_detections
 from davylamp.errors import UsageError
-from davylamp.intel.indicators import Indicators
-from davylamp.intel.known_resolvers import known_resolver_table
 from davylamp.kit import registry
 from davylamp.kit.detection import Detection
 from davylamp.model.asset import Asset, DeclaredAsset
-from davylamp.model.coverage import FileCoverage
-from davylamp.model.events import EVENT_CLASSES
 from davylamp.model.incident import Incident
 from davylamp.model.money import Cost
 from davylamp.model.usage import ComputeUsage
 from davylamp.report.document import Run, document
 from davylamp.store.case import Case
 from davylamp.store.engine import DuckEngine
-from davylamp.store.views import create_views
 
 DEFAULT_MEMORY_BYTES = 1_000_000_000
 DOCUMENT_NAME = "scan.json"
@@ -86,7 +82,7 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     try:
         bytes_count = ingest_evidence(request.paths, case, engine, registry.sources(), request.memory_bytes, watch)
         coverage = coverage_of(case)
-        judged = _judge(request, case, engine, coverage, declared, book, watch)
+        judged = _judge(request, case, engine, declared, book, watch)
         run = Run(
             version=davylamp.__version__,
             started_at=started_at,
@@ -110,27 +106,18 @@ def _judge(
     request: ScanRequest,
     case: Case,
     engine: DuckEngine,
-    coverage: Sequence[FileCoverage],
     declared: tuple[Sequence[DeclaredAsset], Path | None],
     book: PriceBook,
     watch: Progress,
 ) -> tuple[Detected, tuple[Incident, ...], Mapping[str, Asset]]:
-    parts = {name: case.parts(name) for name in EVENT_CLASSES}
-    assets = join_assets(engine, parts, [row.path for row in coverage], declared, request.since, request.until)
-    create_views(engine, parts, request.since, request.until)
-    rows_by_class: dict[str, int] = {}
-    for row in coverage:
-        for name, count in row.event_classes.items():
-            rows_by_class[name] = rows_by_class.get(name, 0) + count
-    ends_at = _end_of_evidence(engine, rows_by_class)
-    indicators = Indicators.load([path for path in (imported_indicators(),) if path.is_file()], at=ends_at.date())
-    engine.register("indicator", indicators.table())
-    engine.register("known_resolver", known_resolver_table())
-    facts = EvidenceFacts(indicators, book, rows_by_class)
-    detected = run_detections(_chosen(request), registry.query_of, engine, facts, watch.judging)
+    prepared = prepare_engine(engine, case, declared, book, request.since, request.until)
+    assets = prepared.assets
+    detected = run_detections(_chosen(request), registry.query_of, engine, prepared.facts, watch.judging)
+
+    ends = machine_ends(engine)
 
     def price(usages: Sequence[ComputeUsage]) -> Cost:
-        return assess(usages, assets, book, ends_at)
+        return assess(usages, assets, book, prepared.ends_at, ends)
 
     return detected, correlate(detected.findings, assets, price), assets
 
@@ -139,14 +126,3 @@ def _chosen(request: ScanRequest) -> Sequence[Detection]:
     if request.units is None:
         return registry.detections()
     return tuple(unit for unit in registry.detections() if unit.meta.uid in request.units)
-
-
-def _end_of_evidence(engine: DuckEngine, rows_by_class: Mapping[str, int]) -> datetime:
-    """The last instant any evidence speaks of: what is open is priced up to here, not up to today."""
-    moments: list[datetime] = []
-    for name in sorted(rows_by_class):
-        ended = "end_time" if name == "network_activity" else "time"
-        row = engine.rows(f"SELECT max(greatest(time, coalesce({ended}, time))) AS last_at FROM {name}_stored")[0]
-        if isinstance(row["last_at"], datetime):
-            moments.append(row["last_at"].replace(tzinfo=UTC))
-    return max(moments, default=datetime.now(UTC))

@@ -59,10 +59,14 @@ def run_detections(
 
 def judge_one(detection: Detection, query: str, engine: Engine, facts: Facts) -> list[Finding]:
     """One detection's findings: its query's rows, judged."""
-    named = set(_PARAM.findall(query))
-    params = {name: value for name, value in detection.params.items() if name in named}
-    rows = engine.rows(query, params)
+    rows = engine.rows(query, named_params(detection, query))
     return list(detection.judge(rows, facts))
+
+
+def named_params(detection: Detection, query: str) -> dict[str, object]:
+    """Those of a detection's thresholds that its query names; engines refuse values nobody asked for."""
+    named = set(_PARAM.findall(query))
+    return {name: value for name, value in detection.params.items() if name in named}
 
 
 def _merged(first: Finding, second: Finding) -> Finding:

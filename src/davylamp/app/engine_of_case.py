@@ -1,0 +1,68 @@
+"""Makes an engine answer for a case: assets joined, views created, indicators at hand; any engine will do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from davylamp.app.facts import EvidenceFacts
+from davylamp.app.join_assets import join_assets
+from davylamp.app.places import imported_indicators
+from davylamp.cost.price_book import PriceBook
+from davylamp.intel.indicators import Indicators
+from davylamp.intel.known_resolvers import known_resolver_table
+from davylamp.kit.engine import Engine
+from davylamp.model.asset import Asset, DeclaredAsset
+from davylamp.model.events import EVENT_CLASSES
+from davylamp.store.case import Case
+from davylamp.store.views import create_views
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What judging needs beside the engine.
+
+    Args:
+        ends_at: the last instant any evidence speaks of.
+    """
+
+    facts: EvidenceFacts
+    assets: Mapping[str, Asset]
+    ends_at: datetime
+
+
+def prepare_engine(
+    engine: Engine,
+    case: Case,
+    declared: tuple[Sequence[DeclaredAsset], Path | None],
+    book: PriceBook,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Prepared:
+    """Creates in the engine all that detections read, from the case's Parquet files."""
+    coverage = [record.coverage for record in case.records()]
+    parts = {name: case.parts(name) for name in EVENT_CLASSES}
+    assets = join_assets(engine, parts, [row.path for row in coverage], declared, since, until)
+    create_views(engine, parts, since, until)
+    rows_by_class: dict[str, int] = {}
+    for row in coverage:
+        for name, count in row.event_classes.items():
+            rows_by_class[name] = rows_by_class.get(name, 0) + count
+    ends_at = _end_of_evidence(engine, rows_by_class)
+    indicators = Indicators.load([path for path in (imported_indicators(),) if path.is_file()], at=ends_at.date())
+    engine.register("indicator", indicators.table())
+    engine.register("known_resolver", known_resolver_table())
+    return Prepared(EvidenceFacts(indicators, book, rows_by_class), assets, ends_at)
+
+
+def _end_of_evidence(engine: Engine, rows_by_class: Mapping[str, int]) -> datetime:
+    """What is open is priced up to here, not up to today."""
+    moments: list[datetime] = []
+    for name in sorted(rows_by_class):
+        ended = "end_time" if name == "network_activity" else "time"
+        row = engine.rows(f"SELECT max(greatest(time, coalesce({ended}, time))) AS last_at FROM {name}_stored")[0]
+        if isinstance(row["last_at"], datetime):
+            moments.append(row["last_at"].replace(tzinfo=UTC))
+    return max(moments, default=datetime.now(UTC))
