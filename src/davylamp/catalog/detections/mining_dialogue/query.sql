@@ -30,3 +30,5 @@ WHERE (
             'mining[.]|eth_|getwork|getblocktemplate|submitblock|job_id|nonce|blob|login|submit|u00[2-7]'
         )
       )
+-- Connections that begin at one instant are told in the order of the evidence, whatever engine answers.
+ORDER BY time, path, line, frame, byte_offset
