@@ -374,3 +374,20 @@ def test_order_does_not_matter(usages: list[ComputeUsage]) -> None:
     one, other = cost_of("t3.large", *usages, now_h=48.0), cost_of("t3.large", *turned, now_h=48.0)
     assert one.basis == other.basis
     assert one.billed_extra_usd == pytest.approx(other.billed_extra_usd)
+
+
+def test_a_terminated_machine_costs_nothing_from_then_on() -> None:
+    usages = [launched("i-1", "g5.xlarge"), launched("i-2", "g5.xlarge")]
+    cost = assess(usages, {}, BOOK, at(10), {"i-1": at(3), "i-2": at(9.9)})
+    assert cost.billed_extra_usd == pytest.approx(12.9 * 1.006)
+    assert (cost.run_rate_usd_per_hour, cost.exposure_24h_usd) == (0.0, 0.0)
+    assert assess(usages, {}, BOOK, at(10), {"i-1": at(3)}).run_rate_usd_per_hour == pytest.approx(1.006)
+
+
+def test_a_stolen_machine_that_was_terminated_loses_no_more() -> None:
+    asset = Asset(name="web1", instance_id="i-1", instance_type="m5.large", region="us-east-1")
+    cost = assess([stolen()], {"web1": asset}, BOOK, at(10), {"i-1": at(4)})
+    whole = assess([stolen()], {"web1": asset}, BOOK, at(4))
+    assert cost.capacity_lost_usd == pytest.approx(whole.capacity_lost_usd)
+    assert cost.run_rate_usd_per_hour == 0.0
+    assert cost.low_usd <= cost.capacity_lost_usd <= cost.high_usd

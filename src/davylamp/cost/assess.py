@@ -9,20 +9,28 @@ from davylamp.cost.bill import Bill, total
 from davylamp.cost.launched import bill_launched, bill_requested
 from davylamp.cost.price_book import PriceBook
 from davylamp.cost.stolen import bill_stolen
-from davylamp.cost.windows import close_known_ends, disjoint_segments
+from davylamp.cost.windows import Segment, at_rest, close_known_ends, disjoint_segments, stopped_at
 from davylamp.model.asset import Asset
 from davylamp.model.money import Cost
 from davylamp.model.usage import ComputeUsage
 
 
-def assess(usages: Sequence[ComputeUsage], assets: Mapping[str, Asset], book: PriceBook, now_at: datetime) -> Cost:
+def assess(
+    usages: Sequence[ComputeUsage],
+    assets: Mapping[str, Asset],
+    book: PriceBook,
+    now_at: datetime,
+    ends: Mapping[str, datetime] | None = None,
+) -> Cost:
     """The cost of an incident.
 
     Args:
         usages: what its findings say was used, in any order; overlaps are the same theft.
         assets: assets by name.
         now_at: end of the evidence; open windows are counted up to it.
+        ends: instance id -> when it was stopped or terminated for good; it costs nothing from then on.
     """
+    known_ends = ends or {}
     stolen: dict[str, list[ComputeUsage]] = {}
     started: dict[str, list[ComputeUsage]] = {}
     requested: dict[str, ComputeUsage] = {}
@@ -40,12 +48,18 @@ def assess(usages: Sequence[ComputeUsage], assets: Mapping[str, Asset], book: Pr
         if owner & set(started):
             bills.append(Bill(basis=(f"{name}: started by the attacker, priced as that and not as stolen too",)))
             continue
-        segments = disjoint_segments(stolen[name], now_at)
+        segments = _segments(stolen[name], now_at, known_ends.get(asset.instance_id if asset is not None else name))
         bills.append(bill_stolen(name or "unnamed machine", asset, segments, book))
-    resources = {key: disjoint_segments(close_known_ends(started[key]), now_at) for key in sorted(started)}
+    resources = {key: _segments(close_known_ends(started[key]), now_at, known_ends.get(key)) for key in sorted(started)}
     bills.append(bill_launched(resources, book))
     bills.append(bill_requested([requested[key] for key in sorted(requested) if key not in started], book))
     return _cost(bills)
+
+
+def _segments(usages: Sequence[ComputeUsage], now_at: datetime, ended_at: datetime | None) -> list[Segment]:
+    if ended_at is None or ended_at > now_at:
+        return disjoint_segments(usages, now_at)
+    return at_rest(disjoint_segments(stopped_at(usages, ended_at), now_at), ended_at)
 
 
 def _resource_key(usage: ComputeUsage) -> str:

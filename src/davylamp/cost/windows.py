@@ -47,6 +47,21 @@ def close_known_ends(usages: Sequence[ComputeUsage]) -> list[ComputeUsage]:
     return closed
 
 
+def stopped_at(usages: Iterable[ComputeUsage], ended_at: datetime) -> list[ComputeUsage]:
+    """Cuts every window where the control plane says that the machine was stopped or terminated."""
+    return [
+        replace(usage, ended_at=ended_at)
+        if usage.started_at < ended_at and (usage.ended_at is None or usage.ended_at > ended_at)
+        else usage
+        for usage in usages
+    ]
+
+
+def at_rest(segments: Sequence[Segment], ended_at: datetime) -> list[Segment]:
+    """The same, not running: a known end is no silence of the evidence, so it has no slack."""
+    return [replace(each, running=each.running and each.ended_at > ended_at) for each in segments]
+
+
 def disjoint_segments(usages: Iterable[ComputeUsage], now_at: datetime) -> list[Segment]:
     """Segments in time order in which the weightiest usage of each moment stands for all.
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from davylamp.kit.audit import failed, first_text, number, request, text_of, texts
+from davylamp.kit.audit import failed, first_text, number, request, text_of, texts, walk
 from davylamp.kit.detection import Facts, Row
 from davylamp.kit.findings import instant
 from davylamp.kit.launches import accelerated
 from davylamp.model.usage import ComputeUsage
 
 LAMBDA_MB_A_VCPU = 1769
-LAMBDA_LARGE_MB = 3008
+BUILD_LIMIT_MINUTES = 60
+ENVIRONMENTS = ("CreateComputeEnvironment", "UpdateComputeEnvironment")
 _WRITES_ONLY = re.compile(
     r"^(CreateProject|CreateApp|CreateBranch|CreateJob|CreateFunction|CreateEndpointConfig|.*LifecycleConfig"
     r"|CreateApplication|UpdateFunctionConfiguration|CreateEnvironment)"
@@ -90,9 +92,26 @@ def _function(row: Row) -> tuple[float | None, float | None, bool]:
 
 
 def _batch(row: Row) -> tuple[float | None, float | None, bool]:
+    """A job's own size, or the vCPUs that an environment holds at once, else those that it may grow to."""
     asked = request(row)
-    wanted = max(map(number, texts(asked, "vcpus", "desiredvCpus", "minvCpus", "maxvCpus")), default=0)
-    return (float(wanted) or None), None, "GPU" in texts(asked, "type")
+    needs = _requirements(asked)
+    held = _held_vcpus(row)
+    wanted = held or max(map(number, [*texts(asked, "vcpus", "maxvCpus"), needs.get("VCPU", "")]), default=0)
+    memory_mib = number(needs.get("MEMORY", "")) or number(first_text(asked, "memory"))
+    return (float(wanted) or None), (memory_mib / 1024 or None), "GPU" in needs or "GPU" in texts(asked, "type")
+
+
+def _requirements(asked: object) -> dict[str, str]:
+    """What a job asks for in the form `[{"type": "VCPU", "value": "8"}]`."""
+    found: dict[str, str] = {}
+    for _, node in walk(asked):
+        if isinstance(node, dict) and isinstance(node.get("type"), str) and "value" in node:
+            found[str(node["type"]).upper()] = str(node["value"])
+    return found
+
+
+def _held_vcpus(row: Row) -> int:
+    return max(map(number, texts(request(row), "desiredvCpus", "minvCpus")), default=0)
 
 
 def _plain(row: Row) -> tuple[float | None, float | None, bool]:
@@ -111,8 +130,35 @@ def job_of(row: Row) -> Job:
     """What one call asked for."""
     machine = _machine(row)
     vcpu, memory_gib, gpu = _SIZES.get(text_of(row, "product"), _plain)(row)
-    runs = not failed(row) and _WRITES_ONLY.match(text_of(row, "operation")) is None
-    return Job(machine, vcpu, memory_gib, _count(row), gpu or accelerated(machine), runs)
+    operation = text_of(row, "operation")
+    runs = not failed(row) and _WRITES_ONLY.match(operation) is None
+    gpu = gpu or accelerated(machine)
+    if operation in ENVIRONMENTS:
+        # An environment is measured in vCPUs and may list many types; it runs nothing until a job or a minimum does.
+        return Job("", vcpu, memory_gib, 1, gpu, runs and _held_vcpus(row) > 0)
+    return Job(machine, vcpu, memory_gib, _count(row), gpu, runs)
+
+
+def _ended_at(row: Row) -> datetime | None:
+    """A build ends with its time limit at the latest: an hour, unless the call says otherwise."""
+    if not text_of(row, "operation").startswith("StartBuild"):
+        return None
+    limit = number(first_text(request(row), "timeoutInMinutesOverride")) or BUILD_LIMIT_MINUTES
+    return instant(row["time"]) + timedelta(minutes=limit)
+
+
+def priced(jobs: Sequence[tuple[Row, Job]]) -> list[tuple[Row, Job]]:
+    """Without what would be counted twice: jobs of Batch run in its environments, so the larger of both stands."""
+    environments = [pair for pair in jobs if text_of(pair[0], "operation") in ENVIRONMENTS]
+    others = [pair for pair in jobs if text_of(pair[0], "operation") not in ENVIRONMENTS]
+    if not environments or text_of(jobs[0][0], "product") != "Batch":
+        return list(jobs)
+    return max((environments, others), key=_running_vcpus)
+
+
+def _running_vcpus(jobs: Sequence[tuple[Row, Job]]) -> tuple[float, float]:
+    sizes = [(job.runs, (job.vcpu or 0.0) * job.count) for _, job in jobs]
+    return sum(size for runs, size in sizes if runs), sum(size for _, size in sizes)
 
 
 def usage_of(row: Row, job: Job) -> ComputeUsage:
@@ -122,8 +168,9 @@ def usage_of(row: Row, job: Job) -> ComputeUsage:
     return ComputeUsage(
         model=model,
         started_at=instant(row["time"]),
+        ended_at=_ended_at(row),
         basis=f"{text_of(row, 'product')} {text_of(row, 'operation')}, {job.count} x {named}; the price table does "
-        "not hold the service's own surcharge, so the amount is a lower bound",
+        "not hold the service's own surcharge, so the rate is a lower bound; what no call ends is counted on",
         instance_type=job.instance_type,
         region=text_of(row, "region"),
         count=job.count,

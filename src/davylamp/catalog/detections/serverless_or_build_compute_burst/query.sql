@@ -59,6 +59,9 @@ hours AS (
 products AS (
   SELECT account, product, min(hour) AS product_first_hour FROM hours GROUP BY account, product
 ),
+own AS (
+  SELECT account, principal, product, min(hour) AS own_first_hour FROM hours GROUP BY account, principal, product
+),
 began AS (
   SELECT
     coalesce(
@@ -74,10 +77,13 @@ judged AS (
     min(hours.hour_calls_count) AS hour_calls_count,
     min(hours.hour) - min(began.first_hour) AS history_hours,
     min(hours.hour) - min(products.product_first_hour) AS product_age_hours,
+    min(hours.hour) - min(own.own_first_hour) AS own_age_hours,
     count(DISTINCT earlier.day) AS earlier_days_count,
     coalesce(max(earlier.hour_calls_count), 0) AS earlier_calls_max_count
   FROM hours
   JOIN products ON hours.account = products.account AND hours.product = products.product
+  JOIN own
+    ON hours.account = own.account AND hours.principal = own.principal AND hours.product = own.product
   JOIN began ON hours.account = began.account
   LEFT JOIN (
     SELECT account, product, day, max(hour_calls_count) AS hour_calls_count, min(hour) AS hour
@@ -90,7 +96,8 @@ judged AS (
 looked_at AS (
   SELECT * FROM judged
   WHERE earlier_days_count < $steady_days_count
-    OR hour_calls_count >= $burst_calls_count AND hour_calls_count >= 3 * earlier_calls_max_count
+    OR hour_calls_count >= $burst_calls_count
+    AND (hour_calls_count >= 3 * earlier_calls_max_count OR own_age_hours < $apart_hours)
 ),
 cited AS (
   SELECT

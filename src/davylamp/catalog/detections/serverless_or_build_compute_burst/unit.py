@@ -8,6 +8,7 @@ from typing import ClassVar
 from davylamp.catalog.detections.serverless_or_build_compute_burst.job import (
     Job,
     job_of,
+    priced,
     usage_of,
     usd_per_hour,
     vcpu_count,
@@ -36,13 +37,17 @@ class ServerlessOrBuildComputeBurst(Detection):
 
     How it decides.
     Calls are taken by hour. Usual is a service that the account used on three earlier days (`steady_days_count`),
-    at least 20 hours before (`apart_hours`), unless the hour holds ten calls (`burst_calls_count`) and three times
-    as many as any earlier day's busiest hour. Natural log: 1.5 for a service the account never used in at least 24
-    hours of evidence (`history_least_hours`), 0 when the evidence is shorter or the service was used before; +1.5
-    for a job that is large (accelerators, 8 vCPUs a piece, 32 in all: half and twice the campaign's task of 16), +1
-    more for accelerators; +1 for ten calls within an hour, +0.5 for 30; +1 when the principal did so in three of
-    these services on the same evidence (AMBERSQUID's mark); -0.5 when all calls were refused; at most 5.5. Nothing
-    below 1.5 (`least_llr`) is reported. Weights are judgements from public reports, not a fit.
+    at least 20 hours before (`apart_hours`), unless the hour holds ten calls (`burst_calls_count`) and either three
+    times as many as any earlier day's busiest hour or a principal that first used the service in the last 20 hours:
+    what one team does daily makes a stranger's burst no habit. Natural log: 1.5 for a service the account never
+    used in at least 24 hours of evidence (`history_least_hours`), 0 when the evidence is shorter or the service was
+    used before; +1.5 for a job that is large (accelerators, 8 vCPUs a piece, 32 in all: half and twice the
+    campaign's task of 16), +1 more for accelerators; +1 for ten calls within an hour, +0.5 for 30; +1 when the
+    principal did so in three of these services on the same evidence (AMBERSQUID's mark); +1 when in three regions
+    (people work in one or two); -0.5 when all calls were refused; at most 5.5. Nothing below 1.5 (`least_llr`) is
+    reported. Weights are judgements from public reports, not a fit. A job is priced until the evidence ends, a
+    build of CodeBuild for an hour (its default limit) unless the call sets another; of Batch's environments and
+    jobs the larger is priced, as one runs in the other.
 
     What it misses.
     A service the account uses daily, at its usual sizes; runs inside what exists already (a poisoned build);
@@ -82,6 +87,7 @@ class ServerlessOrBuildComputeBurst(Detection):
     }
     history_least_hours = 24
     many_services_count = 3
+    many_regions_count = 3
     least_llr = 1.5
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
@@ -93,7 +99,7 @@ class ServerlessOrBuildComputeBurst(Detection):
                 llr = self._llr(jobs, many=len(products) >= self.many_services_count)
                 if llr < self.least_llr:
                     continue
-                usages = [usage_of(row, job) for row, job in jobs if job.runs or job.large]
+                usages = [usage_of(row, job) for row, job in priced(jobs) if job.runs or job.large]
                 large = any(job.large for _, job in jobs)
                 yield audit_finding(
                     self.meta,
@@ -119,6 +125,7 @@ class ServerlessOrBuildComputeBurst(Detection):
         llr += 1.0 if any(job.gpu for _, job in jobs) else 0.0
         llr += 1.5 if busiest >= 30 else 1.0 if busiest >= 10 else 0.0
         llr += 1.0 if many else 0.0
+        llr += 1.0 if len({text_of(row, "region") for row in rows}) >= self.many_regions_count else 0.0
         llr -= 0.5 if all(map(failed, rows)) else 0.0
         return min(5.5, llr)
 
@@ -135,8 +142,8 @@ def _sentence(jobs: Sequence[tuple[Row, Job]], facts: Facts) -> str:
     operations = listed(text_of(row, "operation") for row in rows)
     regions = listed(text_of(row, "region") for row in rows)
     busiest = max(_whole(row, "hour_calls_count") for row in rows)
-    usd = sum(usd_per_hour(job, text_of(row, "region"), facts) for row, job in jobs)
-    vcpu = sum(vcpu_count(job, text_of(row, "region"), facts) for row, job in jobs)
+    usd = sum(usd_per_hour(job, text_of(row, "region"), facts) for row, job in priced(jobs))
+    vcpu = sum(vcpu_count(job, text_of(row, "region"), facts) for row, job in priced(jobs))
     types = listed(job.instance_type for _, job in jobs)
     text = f"{called_by(first)} called {product} {count_of(len(rows), 'time')} ({operations}) in {regions}"
     text += f", {busiest} within one hour" if busiest > 1 else ""

@@ -10,7 +10,16 @@ from typing import ClassVar
 from davylamp.kit.audit import audit_finding, called_by, failed, listed, text_of
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates, instant
-from davylamp.kit.launches import GROUP_OPERATIONS, Launch, accelerated, bill_of, launches_of, usages_of, vcpu_of
+from davylamp.kit.launches import (
+    GROUP_OPERATIONS,
+    Launch,
+    accelerated,
+    bill_of,
+    launches_of,
+    templates_of,
+    usages_of,
+    vcpu_of,
+)
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import Finding, Technique
 from davylamp.model.severity import Severity
@@ -84,7 +93,9 @@ class UnusedRegionOrFamily(Detection):
             if not kept:
                 continue
             cited = [row for _, members in kept for row in members]
-            launches = [launch for row in cited if row["operation"] not in PREPARING for launch in launches_of(row)]
+            templates = templates_of(row for row in cited if row["operation"] in PREPARING)
+            launching = [row for row in cited if row["operation"] not in PREPARING]
+            launches = [launch for row in launching for launch in launches_of(row, templates)]
             bill = bill_of(launches, facts).text if launches else ""
             yield audit_finding(
                 self.meta,
@@ -154,12 +165,18 @@ def _accelerated(row: Row) -> bool:
 
 
 def _billable(launches: Sequence[Launch]) -> list[Launch]:
-    """Machines started, and the largest refused wish per type and region."""
-    kept = [launch for launch in launches if launch.started or launch.operation in GROUP_OPERATIONS]
+    """Machines started, and the largest refused wish per type and region.
+
+    A group's wish is no exposure here: its machines are started by a service, whose calls this unit leaves out, and
+    would be counted twice.
+    """
+    kept = [launch for launch in launches if launch.started]
     refused: dict[tuple[str, str, str], Launch] = {}
     for launch in launches:
         key = (launch.instance_type, launch.region, launch.operation)
-        if launch not in kept and (key not in refused or launch.count > refused[key].count):
+        if launch.started or launch.operation in GROUP_OPERATIONS:
+            continue
+        if key not in refused or launch.count > refused[key].count:
             refused[key] = launch
     return kept + [refused[key] for key in sorted(refused)]
 
