@@ -21,7 +21,10 @@ from davylamp.ingest import decompress, json_records, lines
 from davylamp.ingest.decompress import Decompressed
 from davylamp.ingest.json_records import json_batches
 from davylamp.ingest.lines import RejectBox, line_batches
-from davylamp.ingest.walk import evidence_paths
+from davylamp.ingest.read_file import FileResult, read_file
+from davylamp.ingest.walk import Found, evidence_paths
+from davylamp.kit import registry
+from davylamp.store.engine import DuckEngine
 
 
 def cut_lines(
@@ -189,3 +192,34 @@ def test_a_name_that_matches_nothing_is_a_row_and_a_file_named_twice_is_read_onc
     named = [str(tmp_path / "a.log"), str(tmp_path / "*.log"), str(tmp_path / "none*"), "\x00"]
     found = list(evidence_paths(named))
     assert [each.refusal == "" for each in found] == [True, False, False]
+
+
+def _read_one(path: Path, folder: Path) -> FileResult:
+    engine = DuckEngine(300_000_000, folder / "scratch")
+    (folder / "scratch").mkdir()
+    try:
+        return read_file(Found(str(path)), registry.sources(), engine, folder / "scratch", 300_000_000)
+    finally:
+        engine.close()
+
+
+def test_an_instant_that_no_evidence_can_have_is_a_reject_for_every_source(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+    line = "{}-01-01T00:00:00+00:00 web1 sshd[7]: Failed password for root from 203.0.113.7 port 5000 ssh2\n"
+    log.write_text(line.format(2026) + line.format(9999) + line.format(1960), encoding="utf-8")
+    coverage = _read_one(log, tmp_path).coverage
+    assert dict(coverage.event_classes) == {"authentication": 1}
+    assert [(each.line, each.reason) for each in coverage.rejects] == [
+        (2, "the time lies outside 1970 to 2100"),
+        (3, "the time lies outside 1970 to 2100"),
+    ]
+
+
+def test_a_damaged_parquet_file_is_a_row_of_coverage_and_no_defect(tmp_path: Path) -> None:
+    [source] = [each for each in registry.sources() if each.meta.uid == "aws_vpc_flow"]
+    whole = (registry.folder_of(source) / "cases" / "fires_on_parquet.parquet").read_bytes()
+    broken = tmp_path / "flows.parquet"
+    broken.write_bytes(whole[:4] + b"\xff" * 40 + whole[44:])
+    coverage = _read_one(broken, tmp_path).coverage
+    assert coverage.state == "unreadable"
+    assert coverage.reason.startswith("the Parquet file is damaged: ")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from davylamp.errors import UnitError
+from davylamp.errors import SourceError, UnitError
 from davylamp.ingest.fields import field_batches, field_schema
 from davylamp.ingest.json_records import json_batches
 from davylamp.ingest.lines import SCHEMA, RejectBox, line_batches
@@ -23,6 +26,11 @@ from davylamp.model.events import EVENT_CLASSES
 # Snappy and version 2 pages: 84 MB instead of 124 MB for 5 million flow rows at the same speed. Dictionaries of
 # more than a few thousand values cost more than they save: the limit makes it a third less work, and a fifth larger.
 _PARQUET = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 4000)"
+# What these say is wrong with a query of ours, not with a file.
+_DEFECTS = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
+# Damage and forgery write years up to 292277; adding a day to year 9999 ends every calendar downstream.
+EARLIEST, LATEST = "1970-01-01", "2100-01-01"
+OUTSIDE = "the time lies outside 1970 to 2100"
 
 
 @dataclass
@@ -81,6 +89,12 @@ def normalize_sql(engine: Engine, plan: SqlPlan, path: str, head: bytes, stream:
             _write_class(engine, EVENT_CLASSES[name], select, path, scratch, result)
         if plan.notes_select is not None:
             result.notes += tuple(str(value) for row in engine.rows(plan.notes_select) for value in row.values())
+    except duckdb.Error as error:
+        if stopped.error is not None:
+            raise stopped.error from None
+        if plan.relation == "parquet" and not isinstance(error, _DEFECTS):
+            raise SourceError("the Parquet file is damaged", why=str(error).splitlines()[0]) from error
+        raise
     except Exception:
         if stopped.error is not None:
             raise stopped.error from None
@@ -124,7 +138,7 @@ def _write_class(
         f"COPY (SELECT {_projection(event_class, given, path)} FROM ({select}) AS given) "
         f"TO {literal(str(written))} {_PARQUET}"
     )
-    _finish(engine, event_class, written, kept, "reject" in given, result)
+    _finish(engine, event_class, written, kept, True, result)
 
 
 def _projection(event_class: EventClass, given: Mapping[str, str], path: str) -> str:
@@ -142,9 +156,18 @@ def _projection(event_class: EventClass, given: Mapping[str, str], path: str) ->
             columns.append(f"{literal(path)} AS path")
         elif column.name in given:
             columns.append(f'CAST("{column.name}" AS {column.type}) AS "{column.name}"')
-    if "reject" in given:
-        columns.append("CAST(reject AS VARCHAR) AS reject")
+    columns.append(f"{_reject(event_class, given)} AS reject")
     return ", ".join(columns)
+
+
+def _reject(event_class: EventClass, given: Mapping[str, str]) -> str:
+    """The source's own reason, or that an instant is one no evidence can have."""
+    instants = [column.name for column in event_class.stored if column.type == "TIMESTAMP" and column.name in given]
+    outside = " OR ".join(
+        f"\"{name}\" < TIMESTAMP '{EARLIEST}' OR \"{name}\" >= TIMESTAMP '{LATEST}'" for name in instants
+    )
+    own = "CAST(reject AS VARCHAR)" if "reject" in given else "NULL"
+    return f"coalesce({own}, CASE WHEN {outside or 'false'} THEN {literal(OUTSIDE)} END)"
 
 
 def _finish(
@@ -168,9 +191,9 @@ def _finish(
         return
     first_at = row["first_at"]
     day = str(first_at)[:10] if first_at is not None else "unknown"
-    result.parts.append(
-        Part(event_class.name, written, int(str(row["kept"])), day, (*columns, *(["reject"] if may_reject else [])))
-    )
+    # Where nothing was rejected, readers of the part need not ask.
+    stored = (*columns, "reject") if row["rejected"] else columns
+    result.parts.append(Part(event_class.name, written, int(str(row["kept"])), day, stored))
 
 
 def _collect_rejects(engine: Engine, relation: str, names: Mapping[str, str], box: RejectBox) -> None:
@@ -199,7 +222,7 @@ def normalize_rows(engine: Engine, source: RowSource, file: EvidenceFile, scratc
             if isinstance(item, Reject):
                 result.rejects.add(item)
             elif item.rows.num_rows:
-                _append(writers, item, file.path, scratch)
+                _append(writers, _dated(item, result.rejects), file.path, scratch)
     finally:
         for writer in writers.values():
             writer.close()
@@ -210,6 +233,21 @@ def normalize_rows(engine: Engine, source: RowSource, file: EvidenceFile, scratc
     result.partial_reason = file.partial_reason
     result.notes = tuple(file.notes)
     return result
+
+
+def _dated(batch: Batch, box: RejectBox) -> Batch:
+    """The batch without rows of an instant that no evidence can have; those are rejects."""
+    rows = batch.rows
+    times = rows.column("time")
+    bounds = [pa.scalar(datetime.fromisoformat(day), pa.timestamp("us")).cast(times.type) for day in (EARLIEST, LATEST)]
+    inside = pc.fill_null(pc.and_(pc.greater_equal(times, bounds[0]), pc.less(times, bounds[1])), True)
+    if pc.all(inside).as_py() is not False:
+        return batch
+    for row in (
+        rows.filter(pc.invert(inside)).select([n for n in ("byte_offset",) if n in rows.schema.names]).to_pylist()
+    ):
+        box.add(Reject(row.get("byte_offset"), None, OUTSIDE))
+    return Batch(batch.event_class, rows.filter(inside))
 
 
 def _append(writers: dict[str, Any], batch: Batch, path: str, scratch: Path) -> None:

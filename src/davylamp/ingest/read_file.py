@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from davylamp.errors import CaseError, DavylampError, UnitError
+from davylamp.errors import CaseError, DavylampError, SourceError, UnitError
 from davylamp.ingest.decompress import Decompressed
 from davylamp.ingest.normalize import Normalized, as_binary, normalize_rows, normalize_sql
 from davylamp.ingest.walk import STANDARD_INPUT, Found
@@ -95,6 +95,9 @@ def _read(
         )
     except (CaseError, OSError):
         raise
+    except SourceError as error:
+        reason = ": ".join(part for part in (error.what, error.why) if part)
+        return FileResult(FileCoverage(path, source.meta.uid, UNREADABLE, reason), data.finish_digest(), data.raw_bytes)
     except Exception as error:  # noqa: BLE001 - a defect of one reader costs one file, and says so
         reason = error.what if isinstance(error, DavylampError) else f"{type(error).__name__}: {error}".splitlines()[0]
         coverage = FileCoverage(path, source.meta.uid, UNREADABLE, f"the {source.meta.uid} reader failed: {reason}")

@@ -83,8 +83,8 @@ class JournaldExport(SqlSource):
             OR NOT ends_with(rtrim(text), '}')"""
         fields = f"""SELECT line, byte_offset, is_blank, json_type(entry) AS entry_type,
             {_field("_COMM")} AS command, {_field("_EXE")} AS executable, {_field("_SYSTEMD_UNIT")} AS unit,
-            make_timestamp(TRY_CAST(coalesce({_field("_SOURCE_REALTIME_TIMESTAMP")}, {_field("__REALTIME_TIMESTAMP")})
-                AS BIGINT)) AS time,
+            TRY(make_timestamp(CAST(coalesce({_field("_SOURCE_REALTIME_TIMESTAMP")}, {_field("__REALTIME_TIMESTAMP")})
+                AS BIGINT))) AS time,
             coalesce({_field("_UID")}, '0') AS user_id, {_field("_HOSTNAME")} AS device_name,
             TRY_CAST({_field("_PID")} AS BIGINT) AS process_pid,
             {_MESSAGE.replace("decode_bytes", _BYTES_TEXT)} AS said FROM ({entries}) AS entries"""
