@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
@@ -40,7 +41,7 @@ _bodies = st.lists(st.one_of(st.just(GOOD), st.just(GOOD), _record(), _odd), max
 
 def _layout() -> Fields:
     head = (DEFAULT_FORMAT + "\n" + GOOD + "\n").encode()
-    layout = AwsVpcFlow().plan(Sample("evidence", head, whole=True), 2026).fields
+    layout = AwsVpcFlow().plan(Sample("evidence", head, whole=True), datetime(2026, 3, 1, tzinfo=UTC)).fields
     assert layout is not None
     return layout
 

@@ -57,7 +57,7 @@ class Decompressed(io.RawIOBase):
         self.partial_reason = ""
         self.raw_bytes = 0
         self.out_bytes = 0
-        self._pending = b""
+        self._pending = memoryview(b"")
         self._ended = False
         head = self._read_raw()
         self.compression = compression_of(head)
@@ -71,7 +71,8 @@ class Decompressed(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fills the buffer with the next decompressed bytes; 0 at the end."""
         while not self._pending and not self._ended:
-            self._pending = self._next()
+            # A view, so that a long stretch handed out in pieces is not copied once for every piece.
+            self._pending = memoryview(self._next())
         size = min(len(buffer), len(self._pending))
         buffer[:size] = self._pending[:size]
         self._pending = self._pending[size:]

@@ -61,13 +61,15 @@ def line_blocks(stream: BinaryIO, rejects: RejectBox, max_line_bytes: int) -> It
             offset += cut + 1
             line += 1
             block, skipping = block[cut + 1 :], False
-        data = tail + block
-        end = data.rfind(b"\n") + 1
-        tail = data[end:]
+        end = block.rfind(b"\n") + 1
         if end:
-            yield data[:end], line, offset
-            line += data.count(b"\n", 0, end)
-            offset += end
+            data = b"".join((tail, memoryview(block)[:end]))
+            tail = block[end:]
+            yield data, line, offset
+            line += data.count(b"\n")
+            offset += len(data)
+        else:
+            tail += block
         if len(tail) > max_line_bytes:
             rejects.add(Reject(offset, line + 1, f"line longer than {max_line_bytes} bytes"))
             offset += len(tail)
