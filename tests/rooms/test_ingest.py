@@ -218,8 +218,11 @@ def test_an_instant_that_no_evidence_can_have_is_a_reject_for_every_source(tmp_p
 def test_a_damaged_parquet_file_is_a_row_of_coverage_and_no_defect(tmp_path: Path) -> None:
     [source] = [each for each in registry.sources() if each.meta.uid == "aws_vpc_flow"]
     whole = (registry.folder_of(source) / "cases" / "fires_on_parquet.parquet").read_bytes()
-    broken = tmp_path / "flows.parquet"
-    broken.write_bytes(whole[:4] + b"\xff" * 40 + whole[44:])
-    coverage = _read_one(broken, tmp_path).coverage
-    assert coverage.state == "unreadable"
-    assert coverage.reason.startswith("the Parquet file is damaged: ")
+    reasons = []
+    for begin in range(4, len(whole) // 2, 97):
+        broken = tmp_path / str(begin) / "flows.parquet"
+        broken.parent.mkdir()
+        broken.write_bytes(whole[:begin] + b"\xff" * 8 + whole[begin + 8 :])
+        reasons.append(_read_one(broken, broken.parent).coverage.reason)
+    assert any(reason.startswith("the Parquet file is damaged: ") for reason in reasons)
+    assert not [reason for reason in reasons if "reader failed" in reason]
