@@ -28,6 +28,7 @@ trusted AS (
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
             ) AS weight_before
         FROM weighed
+        WHERE source IN (SELECT source FROM weighed WHERE status = 'success')
     ) AS walked
     WHERE status = 'success' AND user_name IS NOT NULL AND weight_before < $minute_weight
     GROUP BY source, user_name
@@ -82,18 +83,24 @@ burst AS (
         )
         OR hour_weight >= $one_account_hour_weight
 ),
+-- Only the rows that are cited carry their group's figures.
 cited AS (
-    SELECT
-        b.*, f.time, f.user_name, f.auth_method, f.outcome_detail, f.path, f.line, f.frame, f.byte_offset,
-        row_number() OVER (
-            PARTITION BY b.asset, b.source ORDER BY f.at_s, f.path, f.line, f.byte_offset
-        ) AS place
-    FROM burst AS b
-    JOIN failure AS f ON f.asset = b.asset AND f.source = b.source
+    SELECT *
+    FROM (
+        SELECT
+            f.asset, f.source, f.time, f.user_name, f.auth_method, f.outcome_detail, f.path, f.line, f.frame, f.byte_offset,
+            row_number() OVER (
+                PARTITION BY f.asset, f.source ORDER BY f.at_s, f.path, f.line, f.byte_offset
+            ) AS place
+        FROM weighed AS f
+        JOIN (SELECT asset, source FROM burst) AS b ON f.asset = b.asset AND f.source = b.source
+        WHERE f.status = 'failure'
+    ) AS placed
+    WHERE place <= 50
 )
 SELECT
-    asset, source, failures_count, names_count, unknown_names_count, minute_weight, hour_weight, day_weight,
-    week_weight, hour_unknown_names, first_at, last_at, time, user_name, auth_method, outcome_detail,
-    path, line, frame, byte_offset
-FROM cited
-WHERE place <= 50
+    b.asset, b.source, failures_count, names_count, unknown_names_count, minute_weight, hour_weight, day_weight,
+    week_weight, hour_unknown_names, first_at, last_at, c.time, c.user_name, c.auth_method, c.outcome_detail,
+    c.path, c.line, c.frame, c.byte_offset
+FROM burst AS b
+JOIN cited AS c ON c.asset = b.asset AND c.source = b.source
