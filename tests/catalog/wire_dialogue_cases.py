@@ -51,10 +51,37 @@ def firing() -> Iterator[Case]:
     opened = (Message(0.02, False, b"HTTP/1.1 200 Connection established\r\n\r\n"),)
     later = tuple(Message(message.time_s + 0.1, message.outbound, message.payload) for message in cryptonote)
     yield "fires_on_dialogue_through_http_proxy.pcap", one((*tunnel, *opened, *later), server_port=3128)
+    plain = (Message(0.02, False, b"HTTP/1.0 200 OK\r\n\r\n"),)
+    yield "fires_on_tunnel_answered_with_ok.pcap", one((*tunnel, *plain, *later), server_port=3128)
+    yield from _halves()
     rng = random.Random(4)
     dialect = BitcoinStratum(rng, agent="cgminer/4.11.1")
     alone = dialect.hello()[0]
     yield "fires_on_subscribe_without_answer.pcap", one(lines(alone))
+
+
+def _said(**fields: object) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", **fields}).encode() + b"\n"
+
+
+def _halves() -> Iterator[Case]:
+    """One side's part alone, as a capture that joins late or hears one direction shows it; templates from a node."""
+    rng = random.Random(9)
+    seed, boundary = "0x" + random_hex(rng, 32), "0x" + random_hex(rng, 32)
+    works = [_said(id=0, result=["0x" + random_hex(rng, 32), seed, boundary]) for _ in range(3)]
+    pushes = lines(*[(False, work) for work in works], gap_s=13.0)
+    yield "fires_on_ethereum_pushes_alone.pcap", one(pushes, whole=False)
+    found = [["0x" + random_hex(rng, size) for size in (8, 32, 32)] for _ in range(3)]
+    shares = lines(*[(True, _said(id=4, method="eth_submitWork", params=share)) for share in found], gap_s=9.0)
+    yield "fires_on_ethereum_shares_alone.pcap", one(shares, whole=False)
+    wanted = _said(id="0", method="get_block_template", params={"wallet_address": "4" * 95, "reserve_size": 8})
+    asked = b"POST /json_rpc HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(wanted) + wanted
+    template = {"blocktemplate_blob": random_hex(rng, 200), "difficulty": 9, "height": 7, "status": "OK"}
+    told = b"HTTP/1.1 200 OK\r\n\r\n" + _said(id="0", result=template)
+    yield "fires_on_get_block_template.pcap", one(lines((True, asked), (False, told)), server_port=18081)
+    work = {"difficulty": 4, "height": 9, "job_id": 3, "pre_pow": random_hex(rng, 235)}
+    grin = (True, _said(id="1", method="login", params={"login": "a", "pass": "x", "agent": "grin-miner"}))
+    yield "fires_on_grin.pcap", one(lines(grin, (False, _said(id="Stratum", method="job", params=work))))
 
 
 def _respaced(message: Message) -> bytes:
@@ -86,9 +113,35 @@ def quiet() -> Iterator[Case]:
         "quiet_on_login_answered_with_token.pcap",
         one(lines((True, json.dumps(login).encode()), (False, json.dumps(token).encode()))),
     )
+    yield from _like_shares_and_work()
     job = {"jsonrpc": "2.0", "method": "job", "params": {"job_id": "71", "state": "done", "target": "web"}}
     yield "quiet_on_build_job_notices.pcap", one(lines(*[(False, json.dumps(job).encode() + b"\n")] * 5))
     yield "quiet_on_node_chat.pcap", one(twin_dialogue("node_chat", 1, 40.0), server_port=8333)
+
+
+def _like_shares_and_work() -> Iterator[Case]:
+    """A build server whose results are digests under nonces, and a node that lists hashes."""
+    rng = random.Random(10)
+    spoken: list[tuple[bool, bytes]] = []
+    for number in range(4):
+        result = {"id": "s", "job_id": number, "nonce": random_hex(rng, 8), "result": random_hex(rng, 32)}
+        spoken.append((False, _said(method="job", params={"job_id": number, "url": "https://build.test/1"})))
+        spoken.append((True, _said(id=number, method="submit", params=result)))
+    yield "quiet_on_build_results_with_digests.pcap", one(lines(*spoken, gap_s=8.0))
+    spoken = [message for way, message in enumerate(spoken) if way % 2]
+    unnamed = [(True, message.replace(b'"id": "s", ', b"")) for _, message in spoken]
+    yield "quiet_on_results_without_session.pcap", one(lines(*unnamed, gap_s=8.0), whole=False)
+    lists = []
+    for number in range(6):
+        hashes = ["0x" + random_hex(rng, 32) for _ in range(3)]
+        lists.append((True, _said(id=number, method="eth_getFilterChanges", params=["0x1"])))
+        lists.append((False, _said(id=number, result=hashes)))
+    yield "quiet_on_node_that_lists_hashes.pcap", one(lines(*lists, gap_s=3.0), server_port=8545)
+    late = [message for message in lists if not message[0]]
+    yield "quiet_on_node_that_lists_hashes_joined_late.pcap", one(lines(*late, gap_s=3.0), whole=False)
+    text = _said(id=1, method="getwork", params=[])
+    task = _said(id=1, result={"task": "resize", "image": "a.png"})
+    yield "quiet_on_work_of_another_kind.pcap", one(lines((True, text), (False, task)))
 
 
 def hard() -> Iterator[Case]:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 _HASH = re.compile(r"(?:0x)?[0-9a-fA-F]{64}")
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+")
 _NONCE = re.compile(r"(?:0x)?[0-9a-fA-F]{6,16}")
+_BLOCK_NUMBER_DIGITS_MOST = 16
+_TEMPLATE_METHODS = ("getblocktemplate", "get_block_template")
+_BLOCK_METHODS = ("submitblock", "submit_block")
 CLIENT, SERVER = "client", "server"
 
 _STRATUM_CLIENT = {
@@ -95,31 +98,36 @@ def _cryptonote(method: str, params: dict[str, object]) -> Line | None:
         return CLIENT, "cryptonote", "submit"
     if method in ("keepalived", "getjob"):
         return CLIENT, "cryptonote", "poll"
-    if method == "getblocktemplate":
+    if method in _TEMPLATE_METHODS:
         return CLIENT, "http", "template"
     return None
 
 
 def is_job(value: object) -> bool:
-    """A CryptoNote job: a blob of hexadecimal with a target, under an id."""
-    if not isinstance(value, dict) or not is_hex(value.get("target"), 4):
+    """A CryptoNote job: a blob of hexadecimal with a target, under an id; Grin's has a difficulty and no target."""
+    if not isinstance(value, dict) or not isinstance(value.get("job_id"), str | int):
         return False
-    return is_hex(value.get("blob"), 64) and isinstance(value.get("job_id"), str | int)
+    if is_hex(value.get("pre_pow"), 64):
+        return isinstance(value.get("difficulty"), int)
+    return is_hex(value.get("target"), 4) and is_hex(value.get("blob"), 64)
 
 
 def is_share(params: dict[str, object]) -> bool:
-    """A CryptoNote share: a nonce and a 32-byte result against a job."""
+    """A CryptoNote share: a nonce and a 32-byte result against a job, under the id that the login gave.
+
+    Without the id it is a build server's result as well: those have jobs, nonces and digests, too.
+    """
     nonce = params.get("nonce")
     good = isinstance(nonce, str) and _NONCE.fullmatch(nonce) is not None
-    return good and is_hash(params.get("result")) and "job_id" in params
+    return good and is_hash(params.get("result")) and "job_id" in params and "id" in params
 
 
 def _http_work(method: str, params: Sequence[object]) -> Line | None:
     if method == "getwork":
         return CLIENT, "http", "submit" if params and is_hex(params[0], 160) else "work"
-    if method == "getblocktemplate":
+    if method in _TEMPLATE_METHODS and all(isinstance(value, dict) for value in params):
         return CLIENT, "http", "template"
-    if method == "submitblock" and params and is_hex(params[0], 160):
+    if method in _BLOCK_METHODS and params and is_hex(params[0], 160):
         return CLIENT, "http", "submit"
     return None
 
@@ -145,11 +153,21 @@ def _answered_object(result: dict[str, object]) -> Line | None:
 
 
 def _answered_list(result: Sequence[object]) -> Line | None:
-    if len(result) >= 3 and all(is_hash(value) for value in result[:3]):
+    if is_work(result):
         return SERVER, "ethereum", "job"
     if 2 <= len(result) <= 3 and isinstance(result[0], list) and is_hex(result[1], 2) and _names(result[0]):
         return SERVER, "stratum", "session"
     return None
+
+
+def is_work(result: object) -> bool:
+    """Ethereum work: header, seed and boundary, and nothing more but a block number.
+
+    A node lists transactions and blocks as hashes, too: as many as there are.
+    """
+    if not isinstance(result, list) or not 3 <= len(result) <= 4 or not all(is_hash(value) for value in result[:3]):
+        return False
+    return len(result) == 3 or (is_hex(result[3], 1) and len(str(result[3])) <= _BLOCK_NUMBER_DIGITS_MOST)
 
 
 def _names(subscriptions: Sequence[object]) -> bool:

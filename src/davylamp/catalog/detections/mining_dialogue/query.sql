@@ -1,5 +1,5 @@
 -- Words only, no quotes: a cast of bytes to text escapes quotes in one engine and not in another.
--- `u00[2-7]` lets JSON's own escapes of letters pass.
+-- A hash alone is the push of Ethereum work; `u00[2-7]` lets JSON's own escapes of letters pass.
 SELECT
     asset,
     peer_asset,
@@ -20,14 +20,14 @@ WHERE (
         payload_out IS NOT NULL
     AND regexp_matches(
             lower(CAST(payload_out AS VARCHAR)),
-            'mining[.]|eth_|getwork|getblocktemplate|submitblock|job_id|nonce|blob|login|submit|u00[2-7]'
+            'mining[.]|eth_|getwork|getblocktemplate|submitblock|job_id|nonce|blob|login|submit|u00[2-7]|0x[0-9a-f]{64}'
         )
       )
    OR (
         payload_in IS NOT NULL
     AND regexp_matches(
             lower(CAST(payload_in AS VARCHAR)),
-            'mining[.]|eth_|getwork|getblocktemplate|submitblock|job_id|nonce|blob|login|submit|u00[2-7]'
+            'mining[.]|eth_|getwork|getblocktemplate|submitblock|job_id|nonce|blob|login|submit|u00[2-7]|0x[0-9a-f]{64}'
         )
       )
 -- Connections that begin at one instant are told in the order of the evidence, whatever engine answers.

@@ -38,7 +38,8 @@ class MiningDialogue(Detection):
     What it sees.
     The first bytes of a connection, read as JSON: Bitcoin-style stratum (also as Zcash and NiceHash
     write it), the CryptoNote dialect (`login`, `job`, `submit`, `keepalived`), the Ethereum family
-    (`eth_submitLogin`, `eth_getWork`, `eth_submitWork`), and `getwork` or `getblocktemplate` over HTTP.
+    (`eth_submitLogin`, `eth_getWork`, `eth_submitWork`), Grin's form of it, and `getwork` or
+    `getblocktemplate` over HTTP.
 
     Why it matters.
     Nothing else speaks so. A complete dialogue is a fact: it alone raises an incident. It names the
@@ -48,7 +49,9 @@ class MiningDialogue(Detection):
     On the sequence and on the shape of parameters, never on a method's name alone. Complete is: a
     job of unmistakable shape from the server (a notify with a 32-byte hash; a blob of 64 digits and
     more with target and job id), also where the capture began in the middle; a subscription and
-    its answer; two shares with nonce and 32-byte result; work asked for and given. At least 60 % of
+    its answer; two shares with session id, nonce and 32-byte result where the server names no jobs of
+    another kind; two Ethereum shares; work asked for and given, or given twice with one seed or
+    boundary (a node gives lists of hashes, too). At least 60 % of
     both directions' bytes must be such objects (`JSON_RATIO_FEWEST`: a line protocol is nothing but
     objects, a page that quotes one is mostly prose), no direction may speak both parts, and stratum
     inside an HTTP answer does not count. LLR 9 when complete: no such sequence in 2,470 connections

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
-from davylamp.catalog.detections.mining_dialogue.lines import CLIENT, SERVER, line_of
+from davylamp.catalog.detections.mining_dialogue.lines import CLIENT, SERVER, is_job, is_work, line_of
 from davylamp.catalog.detections.mining_dialogue.objects import Stream, read_stream
 
 JSON_RATIO_FEWEST = 0.6
 NAME_CHARACTERS_MOST = 256
 _WALLET = re.compile(r"(?:0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{90,110})(?:[.+/].*)?")
+_ALGORITHM = re.compile(r"(?i)(?:cn|rx|argon2|astrobwt|ghostrider|kawpow|panthera|cuckaroo|ethash|gr|k12)(?:[/_-].*)?")
 _TEMPLATE_MARKS = ("previousblockhash", "coinbasevalue")
 DIALECT_NAMES = {
     "stratum": "Bitcoin-style stratum",
@@ -66,21 +68,40 @@ def _sides(client: Stream, server: Stream, client_is_source: bool) -> Verdict | 
         given = [word for _, name, word in heard if name == dialect]
         if dialect == "http" and any(mark in server.text for mark in _TEMPLATE_MARKS) and "template" in asked:
             given.append("work")
-        whole = _whole(dialect, asked, given) and _spoken_plainly(dialect, client, server)
+        whole = _whole(dialect, asked, given, client, server) and _spoken_plainly(dialect, client, server)
         if whole or (asked and _attempt(dialect, asked, client, server)):
             return _verdict(dialect, whole, client_is_source, client, asked, given)
     return None
 
 
-def _whole(dialect: str, asked: list[str], given: list[str]) -> bool:
+def _whole(dialect: str, asked: list[str], given: list[str], client: Stream, server: Stream) -> bool:
     """Whether both parts of the sequence are there, or one of a shape that nothing else has."""
     if dialect == "http":
         return bool(asked) and "work" in given
+    shares = asked.count("submit") >= 2
     if dialect == "ethereum":
-        return "job" in given and (bool(asked) or given.count("job") >= 2)
-    if "job" in given or asked.count("submit") >= 2:
+        return shares or ("job" in given and (bool(asked) or (not client.objects and _one_boundary(server))))
+    if "job" in given or (shares and not _other_jobs(server)):
         return True
     return dialect == "stratum" and bool(asked) and bool(given)
+
+
+def _one_boundary(server: Stream) -> bool:
+    """Whether two works next to each other have their seed or boundary in common.
+
+    Without the miner's side that tells work from the lists of hashes that a node gives.
+    """
+    works = [result for message in server.objects if is_work(result := message.get("result"))]
+    return any(
+        earlier[1:2] == later[1:2] or earlier[2:3] == later[2:3]
+        for earlier, later in itertools.pairwise(works)
+        if isinstance(earlier, list) and isinstance(later, list)
+    )
+
+
+def _other_jobs(server: Stream) -> bool:
+    """Whether the server names jobs that are no work for a miner: a build server's results are digests, too."""
+    return any(message.get("method") == "job" and not is_job(message.get("params")) for message in server.objects)
 
 
 def _spoken_plainly(dialect: str, client: Stream, server: Stream) -> bool:
@@ -90,7 +111,7 @@ def _spoken_plainly(dialect: str, client: Stream, server: Stream) -> bool:
     """
     if dialect == "http":
         return True
-    if dialect != "ethereum" and server.http == "answer":
+    if dialect != "ethereum" and server.http == "answer" and client.http != "tunnel":
         return False
     framed = any(stream.http for stream in (client, server))
     ratios = [stream.json_ratio for stream in (client, server) if stream.text]
@@ -102,23 +123,25 @@ def _attempt(dialect: str, asked: list[str], client: Stream, server: Stream) -> 
     if dialect == "stratum":
         return True
     if dialect == "http":
-        return "work" in asked or "submit" in asked or "template" in asked
+        return not any(message.get("result") for message in server.objects)
     if dialect == "ethereum":
         return "login" in asked or "submit" in asked
     if "submit" in asked:
-        return True
+        return not _other_jobs(server)
     logins = [message["params"] for message in client.objects if message.get("method") == "login"]
     answered = any(isinstance(message.get("result"), dict) for message in server.objects)
     return any(_names_miner(params, answered) for params in logins)
 
 
 def _names_miner(params: object, answered: bool) -> bool:
-    """A wallet as login; or, where no result came back, an algorithm list or rig id beside it."""
+    """A wallet as login; or, where no result came back, mining algorithms or a rig id beside it."""
     if not isinstance(params, dict):
         return False
     if _WALLET.fullmatch(str(params.get("login", ""))):
         return True
-    return not answered and ("algo" in params or "rigid" in params)
+    algorithms = params.get("algo")
+    named = isinstance(algorithms, list) and any(_ALGORITHM.fullmatch(str(name)) for name in algorithms)
+    return not answered and (named or "rigid" in params)
 
 
 def _verdict(
