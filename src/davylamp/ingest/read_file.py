@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -58,14 +59,22 @@ def read_file(found: Found, sources: Sequence[Source], engine: Engine, scratch: 
                 raw: BinaryIO = sys.stdin.buffer
                 modified_at = datetime.now(UTC)
             else:
-                raw = stack.enter_context(Path(found.path).open("rb", buffering=0))
-                modified_at = datetime.fromtimestamp(os.fstat(raw.fileno()).st_mtime, UTC)
+                raw = stack.enter_context(_opened(found.path))
+                status = os.fstat(raw.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    return FileResult(FileCoverage(found.path, None, UNREADABLE, "is no file any more"))
+                modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
             return _read(found.path, raw, modified_at, sources, engine, scratch, memory_bytes)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise CaseError("the case cannot be written", where=str(scratch), why=reason, hint="df -h") from error
         return FileResult(FileCoverage(found.path, None, UNREADABLE, reason))
+
+
+def _opened(path: str) -> BinaryIO:
+    """The file, opened without waiting: what was one when the folder was walked may be a pipe nobody writes to."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb", buffering=0)
 
 
 def _read(
