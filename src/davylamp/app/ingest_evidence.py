@@ -30,7 +30,7 @@ def ingest_evidence(
     found = list(evidence_paths(paths, leave_out=case.root))
     bytes_count = 0
     for done_count, each in enumerate(found):
-        progress.reading(each.path, done_count, len(found))
+        progress.reading(each.shown, done_count, len(found))
         if _known(each, case):
             continue
         result = read_file(each, sources, engine, case.scratch, memory_bytes)
@@ -51,11 +51,11 @@ def _known(found: Found, case: Case) -> bool:
         size_bytes = Path(found.path).stat().st_size
         for record in case.of_size(size_bytes) if size_bytes else ():
             if record.sha256 == digest_of(found.path):
-                if record.coverage.path != found.path:
+                if record.coverage.path != found.shown:
                     reason = f"same content as {record.coverage.path}; counted once"
-                    case.add(FileRecord(record.sha256, size_bytes, relabelled(record.coverage, found.path, reason)))
+                    case.add(FileRecord(record.sha256, size_bytes, relabelled(record.coverage, found.shown, reason)))
                 return True
-        for record in case.of_path(found.path):
+        for record in case.of_path(found.shown):
             grown = 0 < record.size_bytes < size_bytes and record.sha256 == digest_of(found.path, record.size_bytes)
             if grown or not record.parts:
                 case.drop(record)

@@ -17,6 +17,7 @@ from davylamp.errors import SourceError, UnitError
 from davylamp.ingest.fields import field_batches, field_schema
 from davylamp.ingest.json_records import json_batches
 from davylamp.ingest.lines import SCHEMA, RejectBox, line_batches
+from davylamp.ingest.walk import shown_path
 from davylamp.kit.engine import Engine, literal
 from davylamp.kit.source import Batch, EvidenceFile, RowSource, SqlPlan
 from davylamp.model.coverage import REJECTS_SHOWN_COUNT, Reject
@@ -26,6 +27,7 @@ from davylamp.model.events import EVENT_CLASSES
 # Snappy and version 2 pages: 84 MB instead of 124 MB for 5 million flow rows at the same speed. Dictionaries of
 # more than a few thousand values cost more than they save: the limit makes it a third less work, and a fifth larger.
 _PARQUET = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 4000)"
+_LINK_NAME = "evidence.parquet"
 # What these say is wrong with a query of ours, not with a file.
 _DEFECTS = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
 # Damage and forgery write years up to 292277; adding a day to year 9999 ends every calendar downstream.
@@ -76,7 +78,7 @@ def normalize_sql(engine: Engine, plan: SqlPlan, path: str, head: bytes, stream:
     if plan.relation == "parquet":
         engine.execute(
             "CREATE OR REPLACE TEMP VIEW records AS SELECT *, file_row_number + 1 AS file_line "
-            f"FROM read_parquet({literal(path)}, file_row_number = true, hive_partitioning = false)"
+            f"FROM read_parquet({literal(_linked(path, scratch))}, file_row_number = true, hive_partitioning = false)"
         )
     else:
         schema, batches = _batches(plan, head, stream, result.rejects)
@@ -86,7 +88,7 @@ def normalize_sql(engine: Engine, plan: SqlPlan, path: str, head: bytes, stream:
         if plan.staged is not None:
             _stage(engine, plan, result, scratch)
         for name, select in plan.selects.items():
-            _write_class(engine, EVENT_CLASSES[name], select, path, scratch, result)
+            _write_class(engine, EVENT_CLASSES[name], select, shown_path(path), scratch, result)
         if plan.notes_select is not None:
             result.notes += tuple(str(value) for row in engine.rows(plan.notes_select) for value in row.values())
     except duckdb.Error as error:
@@ -106,7 +108,16 @@ def normalize_sql(engine: Engine, plan: SqlPlan, path: str, head: bytes, stream:
             engine.unregister(relation)
         engine.execute("DROP VIEW IF EXISTS staged")
         (scratch / "staged.parquet").unlink(missing_ok=True)
+        (scratch / _LINK_NAME).unlink(missing_ok=True)
     return result
+
+
+def _linked(path: str, scratch: Path) -> str:
+    """A plain name for a file: in others the engine sees patterns (`*`, `[`) or bytes that are not UTF-8."""
+    link = scratch / _LINK_NAME
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path(path).resolve())
+    return str(link)
 
 
 def _batches(

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from davylamp.errors import CaseError, DavylampError, SourceError, UnitError
 from davylamp.ingest.decompress import Decompressed
 from davylamp.ingest.normalize import Normalized, as_binary, normalize_rows, normalize_sql
-from davylamp.ingest.walk import STANDARD_INPUT, Found
+from davylamp.ingest.walk import STANDARD_INPUT, Found, shown_path
 from davylamp.kit.engine import Engine
 from davylamp.kit.sample import SAMPLE_BYTES, Sample
 from davylamp.kit.source import EvidenceFile, RowSource, Source, SqlPlan, SqlSource
@@ -52,7 +52,7 @@ def digest_of(path: str, first_bytes: int | None = None) -> str:
 def read_file(found: Found, sources: Sequence[Source], engine: Engine, scratch: Path, memory_bytes: int) -> FileResult:
     """Reads one path; whatever is wrong with the file ends in its coverage row."""
     if found.refusal:
-        return FileResult(FileCoverage(found.path, None, UNREADABLE, found.refusal))
+        return FileResult(FileCoverage(found.shown, None, UNREADABLE, found.refusal))
     try:
         with ExitStack() as stack:
             if found.path == STANDARD_INPUT:
@@ -62,14 +62,14 @@ def read_file(found: Found, sources: Sequence[Source], engine: Engine, scratch: 
                 raw = stack.enter_context(_opened(found.path))
                 status = os.fstat(raw.fileno())
                 if not stat.S_ISREG(status.st_mode):
-                    return FileResult(FileCoverage(found.path, None, UNREADABLE, "is no file any more"))
+                    return FileResult(FileCoverage(found.shown, None, UNREADABLE, "is no file any more"))
                 modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
             return _read(found.path, raw, modified_at, sources, engine, scratch, memory_bytes)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise CaseError("the case cannot be written", where=str(scratch), why=reason, hint="df -h") from error
-        return FileResult(FileCoverage(found.path, None, UNREADABLE, reason))
+        return FileResult(FileCoverage(found.shown, None, UNREADABLE, reason))
 
 
 def _opened(path: str) -> BinaryIO:
@@ -92,8 +92,9 @@ def _read(
     if not head:
         reason = data.partial_reason or "the file is empty"
         state = UNREADABLE if data.partial_reason else READ
-        return FileResult(FileCoverage(path, None, state, reason), data.finish_digest(), data.raw_bytes)
+        return FileResult(FileCoverage(shown_path(path), None, state, reason), data.finish_digest(), data.raw_bytes)
     sample = Sample(path, head, whole=len(head) < SAMPLE_BYTES)
+    path = shown_path(path)
     source = recognize(sample, sources)
     if source is None:
         coverage = FileCoverage(path, None, UNRECOGNIZED, "no source recognises its content")
@@ -164,7 +165,7 @@ def _normalize(
         plan = _plan(source, sample, modified_at)
         return normalize_sql(engine, plan, sample.path, sample.head, stream, scratch)
     assert isinstance(source, RowSource)
-    return normalize_rows(engine, source, EvidenceFile(sample.path, stream, memory_bytes), scratch)
+    return normalize_rows(engine, source, EvidenceFile(shown_path(sample.path), stream, memory_bytes), scratch)
 
 
 def _plan(source: SqlSource, sample: Sample, modified_at: datetime) -> SqlPlan:

@@ -20,6 +20,16 @@ class Found:
     path: str
     refusal: str = ""
 
+    @property
+    def shown(self) -> str:
+        """The path as text for tables and reports."""
+        return shown_path(self.path)
+
+
+def shown_path(path: str) -> str:
+    """A path as text; bytes of a name that are not UTF-8 show as `\\xNN`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
 
 def evidence_paths(paths: Sequence[str], leave_out: Path | None = None) -> Iterator[Found]:
     """Every evidence path below the named ones, each once, in sorted order within a name.

@@ -136,7 +136,8 @@ def _parquet_columns(path: str) -> dict[str, str]:
     import pyarrow.parquet as pq
 
     try:
-        schema = pq.read_schema(path)
+        with Path(path).open("rb") as file:
+            schema = pq.read_schema(file)
     except (OSError, pa.ArrowException):
         return {}
     columns: dict[str, str] = {}
