@@ -108,7 +108,7 @@ def test_untouched_series_stay_quiet() -> None:
 def test_injected_miners_are_found_as_often_as_in_the_trial(of_headroom: bool) -> None:
     generator = random.Random(20261123)
     real = real_series()
-    # One of the six series has 8 points of headroom: a part of that is below the least rise.
+    # One of the six series has 8 points of headroom, and its own floor rises by 4.4 in a quiet hour.
     shares = (1.0, 0.83, 0.83, 0.70) if of_headroom else (1.0, 1.0, 1.0, 0.77)
     for share, least in zip((1.0, 0.5, 0.25, 0.1), shares, strict=True):
         trials: dict[str, tuple[datetime, Points]] = {}
@@ -164,12 +164,36 @@ def test_a_miner_that_runs_on_has_no_end() -> None:
     assert "still raised" in finding.because
 
 
-def test_two_miners_a_day_apart_are_two_episodes_and_close_ones_are_one() -> None:
-    points = list(quiet(12, timedelta(minutes=5)))
-    far = mined_after(mined_after(points, 4), 9)
+def test_two_miners_far_apart_are_two_episodes_and_close_ones_are_one() -> None:
+    points = list(quiet(16, timedelta(minutes=5)))
+    far = mined_after(mined_after(points, 4), 14)
     assert len(judged({"web1": far})["web1"]) == 2
     close = mined_after(mined_after(points, 4), 5.1)
     assert len(judged({"web1": close})["web1"]) == 1
+
+
+def test_a_weekly_job_is_told_once_and_a_long_weekend_never() -> None:
+    points = list(quiet(29, timedelta(minutes=5)))
+    first = points[0][0]
+
+    def weekly(at: datetime, value: float) -> float:
+        return (
+            92.0 if (at - first) % (7 * DAY) > 6.1 * DAY and (at - first) % (7 * DAY) < 6.1 * DAY + DAY / 6 else value
+        )
+
+    def office(at: datetime, value: float) -> float:
+        day = (at - first) // DAY
+        works = day % 7 < 5 and day not in (11, 14) and 8 <= at.hour < 18
+        return value + (30.0 if works else 0.0)
+
+    found = judged(
+        {
+            "weekly": [(at, weekly(at, value)) for at, value in points],
+            "office": [(at, office(at, value)) for at, value in points],
+        }
+    )
+    assert [finding.first_seen.day for finding in found.pop("weekly")] == [7]
+    assert found == {}
 
 
 def test_a_first_day_gives_no_verdict() -> None:

@@ -113,7 +113,7 @@ def floors(samples: Sequence[Sample], step_s: int, limits: Thresholds) -> list[f
 def references(
     samples: Sequence[Sample], lows: Sequence[float | None], step_s: int, limits: Thresholds
 ) -> list[float | None]:
-    """99th percentile of the floor over the days that end one floor window before each sample."""
+    """Nearly the highest floor of the days that end one floor window before each sample."""
     needed = limits.reference_least_s / step_s * limits.floor_filled_ratio
     window, oldest, newest = _Window(), 0, 0
     found: list[float | None] = []
