@@ -74,12 +74,16 @@ def test_a_file_that_changes_between_walk_and_read(name: str, evidence: Path, tm
         path.unlink()
         path.mkdir()
 
+    def become_pipe(path: Path) -> None:
+        path.unlink()
+        os.mkfifo(path)
+
     acts: dict[str, Callable[[Path], object]] = {
         "unlink": Path.unlink,
         "truncate": lambda path: os.truncate(path, 0),
         "shorten": lambda path: os.truncate(path, 150),
         "folder": become_folder,
-        "pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+        "pipe": become_pipe,
     }
     _, rows = _scan(tmp_path, acts[name])
     assert rows["other.log"]["state"] == "read"
@@ -205,10 +209,10 @@ def test_what_may_not_be_read_is_a_row_of_coverage(evidence: Path, tmp_path: Pat
     work.mkdir()
     work.chmod(0o777)
     # The interpreter itself may lie where nobody may read: one scan beforehand loads all of it.
+    first = ["scan", str(evidence / "other.log"), "--case", str(tmp_path / "first"), "--output", os.devnull]
     program = (
-        "import os, sys; from davylamp.cli.main import main; "
-        f"main(['scan', {str(evidence / 'other.log')!r}, '--case', {str(tmp_path / 'first')!r}, '--output', os.devnull, "
-        f"'--format', 'json']); os.setgid({NOBODY}); os.setuid({NOBODY}); sys.exit(main(sys.argv[1:]))"
+        f"import os, sys; from davylamp.cli.main import main; main({[*first, '--format', 'json']!r}); "
+        f"os.setgid({NOBODY}); os.setuid({NOBODY}); sys.exit(main(sys.argv[1:]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, "scan", str(evidence), "--case", str(work / "case"), "--format", "json"],
