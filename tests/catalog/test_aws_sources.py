@@ -36,7 +36,16 @@ def test_a_series_of_bytes_that_is_mostly_small_is_no_cpu(tmp_path: Path) -> Non
     file.write_text("timestamp,value\n" + "".join(rows))
     [row] = _scanned(file).document["coverage"]
     assert row["event_classes"].get("resource_usage", 0) == 0
-    assert row["rejected_count"] == 1000
+    assert row["rejected_count"] == 0
+    assert "1000 samples were left out" in row["reason"]
+
+
+def test_a_series_of_ratios_is_told_to_look_like_one(tmp_path: Path) -> None:
+    file = tmp_path / "web1.csv"
+    file.write_text("time,cpu_usage\n" + "".join(f"{1740830400 + 300 * index},0.{index:03d}\n" for index in range(900)))
+    [row] = _scanned(file).document["coverage"]
+    assert row["event_classes"] == {"resource_usage": 900}
+    assert "no sample exceeds 1" in row["reason"]
 
 
 def test_lost_records_show_in_the_coverage(tmp_path: Path) -> None:

@@ -13,6 +13,10 @@ _TIME_NAMES = frozenset(
 # In the order of preference: what a sample was on average says more than its extreme.
 _BARE_NAMES = ("value", "average", "avg", "mean", "usage", "utilization", "percent", "p50", "maximum", "max")
 _UNIT_NAMES = frozenset(("unit", "units"))
+# What tells whose sample a row is, where one table lists several machines below one another.
+_OWNER_NAMES = frozenset(
+    ("instance", "instanceid", "host", "hostname", "machine", "node", "nodename", "server", "vm", "resourceid")
+)
 # "Full label" and "Label" head the two lines that the CloudWatch console writes above its columns.
 _CONSOLE_LEADS = frozenset(("full label", "label"))
 _CPU = re.compile(r"cpu", re.IGNORECASE)
@@ -50,20 +54,24 @@ class ValueColumn:
     @property
     def series(self) -> str:
         """The label as a series' name; empty where it only names the metric."""
-        squeezed = _BETWEEN_WORDS.sub("", self.label).lower()
-        return "" if not self.says_cpu or squeezed in _METRIC_ALONE else self.label
+        return "" if not self.says_cpu or _squeezed(self.label) in _METRIC_ALONE else self.label
 
 
 @dataclass(frozen=True)
 class Table:
-    """A recognised table of samples."""
+    """A recognised table of samples; places count from 1."""
 
     delimiter: str
     cell_count: int
     header_lines: tuple[str, ...]
     values: tuple[ValueColumn, ...]
     unit_place: int | None
+    owner_place: int | None
     left_out: tuple[str, ...]
+
+
+def _squeezed(label: str) -> str:
+    return _BETWEEN_WORDS.sub("", label).lower()
 
 
 def says_cpu(label: str) -> bool:
@@ -101,6 +109,7 @@ def _table(delimiter: str, lines: Sequence[str], rows: Sequence[list[str]], coun
         return None
     labels = [_label(rows, place) for place in range(1, count)]
     unit_place = next((place for place, label in enumerate(labels, 2) if label.lower() in _UNIT_NAMES), None)
+    owner_place = next((place for place, label in enumerate(labels, 2) if _squeezed(label) in _OWNER_NAMES), None)
     named = [(place, label) for place, label in enumerate(labels, 2) if says_cpu(label)]
     bare = sorted(
         (_BARE_NAMES.index(label.lower()), place)
@@ -113,9 +122,9 @@ def _table(delimiter: str, lines: Sequence[str], rows: Sequence[list[str]], coun
         values = (_column(bare[0][1], labels[bare[0][1] - 2], False),)
     else:
         return None
-    taken = {value.place for value in values} | {unit_place}
+    taken = {value.place for value in values} | {unit_place, owner_place}
     left_out = tuple(label for place, label in enumerate(labels, 2) if place not in taken and label)
-    return Table(delimiter, count, tuple(lines), values, unit_place, left_out)
+    return Table(delimiter, count, tuple(lines), values, unit_place, owner_place, left_out)
 
 
 def _label(rows: Sequence[list[str]], place: int) -> str:

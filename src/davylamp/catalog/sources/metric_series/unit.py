@@ -28,11 +28,12 @@ class MetricSeries(SqlSource):
     """Reads series of CPU use in percent, from CSV files and from CloudWatch's answers.
 
     What it reads.
-    CSV (also with semicolons or tabs) whose first column is a time and whose header names the others: `timestamp,value`
-    as the Numenta benchmark and many exporters write it, `Timestamp,Average`, `time,cpu`, one column for each machine,
-    and the CloudWatch console's download with its label lines. Times are ISO 8601, `YYYY-MM-DD HH:MM:SS` (taken as
-    UTC), or seconds or fractions of them since 1970. JSON as `aws cloudwatch get-metric-data` and
-    `get-metric-statistics` answer.
+    CSV (also with semicolons or tabs) whose first column is a time and whose header names the others:
+    `timestamp,value` as the Numenta benchmark and many exporters write it, `Timestamp,Average`, `time,cpu`, one
+    column for each machine or one row (then a column such as `instance_id` or `host` tells whose), and the
+    CloudWatch console's download with its label lines. Times are ISO 8601, `YYYY-MM-DD HH:MM:SS` (taken as UTC), or
+    seconds or fractions of them since 1970. JSON as `aws cloudwatch get-metric-data` and `get-metric-statistics`
+    answer.
 
     What it gives.
     `resource_usage`: one row a sample, `used_ratio` being the percentage over 100. `series` is the label where it says
@@ -46,7 +47,8 @@ class MetricSeries(SqlSource):
     scale that is not known, and every sample is a reject. 105 is above what real exports reach (a few samples slightly
     above 100), and one in 1,000 lets a fortnight at five minutes keep its series in spite of four damaged samples.
     Another metric that stays within 0 to 105 (a temperature, a share of memory) cannot be told from CPU by its
-    numbers. A table without a header line is not read.
+    numbers, nor can a ratio of 0 to 1 from the percentage of an idle machine: it is read as percent, and a note says
+    so. A table without a header line, and dates that begin with day or month, are not read.
 
     References.
     https://docs.aws.amazon.com/cli/latest/reference/cloudwatch/get-metric-data.html
@@ -80,10 +82,17 @@ class MetricSeries(SqlSource):
                 {"resource_usage": _samples("true")},
                 staged=_sql("staged_json").replace("{not_load}", NOT_LOAD_PATTERN),
                 notes=_json_notes(sample.text),
+                notes_select=_sql("judged") + _sql("small_scale"),
             )
         left_out = _left_out_note(table.left_out, "columns that do not say CPU are left out")
         if table.values[0].says_cpu:
-            return SqlPlan("lines", {"resource_usage": _samples("true")}, staged=_staged_table(table), notes=left_out)
+            return SqlPlan(
+                "lines",
+                {"resource_usage": _samples("true")},
+                staged=_staged_table(table),
+                notes=left_out,
+                notes_select=_sql("judged") + _sql("small_scale"),
+            )
         note = _sql("other_metric").replace("{label}", table.values[0].label.replace("'", "''"))
         return SqlPlan(
             "lines",
@@ -121,6 +130,7 @@ def _left_out_note(labels: list[str] | tuple[str, ...], rule: str) -> tuple[str,
 def _staged_table(table: Table) -> str:
     """One sample a row, as text, from the lines of a table."""
     cells = [_sample(value, table) for value in table.values]
+    owner = f"nullif(trim(cells[{table.owner_place}], ' \"'), '')" if table.owner_place else "NULL::VARCHAR"
     headers = ", ".join(_quoted(line) for line in table.header_lines)
     # In a table of several machines an empty cell is no sample; in a series of one it is a hole that must show.
     kept = "sample.value_text <> '' OR shape_fault IS NOT NULL" if len(cells) > 1 else "true"
@@ -135,13 +145,15 @@ samples AS (
   SELECT
     trim(cells[1], ' "') AS time_text,
     {unit} AS unit,
+    {owner} AS owner,
     CASE WHEN len(cells) <> {table.cell_count}
       THEN 'expected {table.cell_count} columns, found ' || len(cells) END AS shape_fault,
     unnest([{", ".join(cells)}]) AS sample,
     line, byte_offset
   FROM split
 )
-SELECT time_text, sample.value_text AS value_text, unit, sample.series AS series, sample.instance_uid AS instance_uid,
+SELECT time_text, sample.value_text AS value_text, unit, nullif(concat_ws(' ', owner, sample.series), '') AS series,
+  coalesce(sample.instance_uid, nullif(regexp_extract(owner, '^i-[0-9a-f]{{8,17}}$'), '')) AS instance_uid,
   shape_fault, line, byte_offset
 FROM samples
 WHERE {kept}
