@@ -182,7 +182,10 @@ def _because(seen: Sequence[_Seen]) -> str:
     dialect = DIALECT_NAMES[verdict.dialect]
     counted = f" ({len(seen)} connections)" if len(seen) > 1 else ""
     if not verdict.whole:
-        return f"{dialect} was tried with {remote}{counted} and not answered as a pool would: {words}"
+        return f"a {dialect} dialogue was tried with {remote}{counted} and not answered as a pool would: {words}"
     jobs = sum(one.verdict.jobs_count for one in seen)
     shares = sum(one.verdict.shares_count for one in seen)
-    return f"{dialect} with {remote}{counted}: {words}; {jobs} jobs and {shares} shares in the first bytes"
+    return (
+        f"a {dialect} dialogue in clear text with {remote}{counted}: {words}; "
+        f"{jobs} jobs and {shares} shares in what was kept of it"
+    )
