@@ -156,6 +156,14 @@ def test_globs_give_files_to_assets(tmp_path: Path) -> None:
     assert [each["asset"] for each in rows] == ["web1", "web2"]
 
 
+def test_a_copy_under_another_name_does_not_take_a_file_from_its_asset(tmp_path: Path) -> None:
+    declared = (DeclaredAsset("web1", paths=("cpu*.csv",)),)
+    copy, own = str(tmp_path / "a-copy.csv"), str(tmp_path / "cpu-1.csv")
+    made = build_book(declared, (), (), (), [copy, own], tmp_path, {own: copy})
+    rows = made.tables["asset_by_path"].to_pylist()
+    assert {each["path"]: each["asset"] for each in rows} == {copy: "web1", own: "web1"}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

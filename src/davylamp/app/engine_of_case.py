@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from davylamp.app.facts import EvidenceFacts
-from davylamp.app.join_assets import join_assets
+from davylamp.app.join_assets import join_assets, twins_of
 from davylamp.app.places import imported_indicators
 from davylamp.cost.price_book import PriceBook
 from davylamp.intel.indicators import Indicators
@@ -44,7 +44,7 @@ def prepare_engine(
     """Creates in the engine all that detections read, from the case's Parquet files."""
     coverage = [record.coverage for record in case.records()]
     parts = {name: case.parts(name) for name in EVENT_CLASSES}
-    assets = join_assets(engine, parts, [row.path for row in coverage], declared, since, until)
+    assets = join_assets(engine, parts, [row.path for row in coverage], declared, since, until, twins_of(case))
     create_views(engine, parts, since, until)
     rows_by_class: dict[str, int] = {}
     for row in coverage:

@@ -44,6 +44,17 @@ def kept_declaration(case: Case) -> tuple[Sequence[DeclaredAsset], Path | None]:
     return assets, None if kept["root"] is None else Path(kept["root"])
 
 
+def twins_of(case: Case) -> Mapping[str, str]:
+    """Path of a file whose content the case held already -> path that its rows stand under."""
+    records = case.records()
+    read_from = {record.sha256: record.coverage.path for record in records if record.parts}
+    return {
+        record.coverage.path: read_from[record.sha256]
+        for record in records
+        if not record.parts and record.sha256 in read_from
+    }
+
+
 def join_assets(
     engine: Engine,
     parts: Mapping[str, Sequence[StoredPart]],
@@ -51,6 +62,7 @@ def join_assets(
     declared: tuple[Sequence[DeclaredAsset], Path | None],
     since: datetime | None = None,
     until: datetime | None = None,
+    twins: Mapping[str, str] | None = None,
 ) -> Mapping[str, Asset]:
     """Builds the asset book and makes its tables readable for the views; returns assets by name."""
     nothing: AssetBook = build_book((), (), (), (), (), None)
@@ -59,7 +71,7 @@ def join_assets(
     inventory = engine.rows("SELECT * FROM device_inventory_stored ORDER BY time, path, line, byte_offset")
     scopes = _scopes(engine)
     shared = _shared_addresses(engine) if len(scopes) > 1 else []
-    book = build_book(declared[0], inventory, scopes, shared, paths, declared[1])
+    book = build_book(declared[0], inventory, scopes, shared, paths, declared[1], twins)
     register_asset_tables(engine, book.tables)
     return book.assets
 

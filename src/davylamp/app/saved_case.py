@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from davylamp.app.join_assets import join_assets, kept_declaration
+from davylamp.app.join_assets import join_assets, kept_declaration, twins_of
 from davylamp.app.places import last_case
 from davylamp.app.scan import DEFAULT_MEMORY_BYTES, DOCUMENT_NAME
 from davylamp.errors import CaseError
@@ -44,7 +44,7 @@ def opened_events(case_folder: Path | None) -> Iterator[DuckEngine]:
     try:
         parts = {name: case.parts(name) for name in EVENT_CLASSES}
         paths = [record.coverage.path for record in case.records()]
-        join_assets(engine, parts, paths, kept_declaration(case))
+        join_assets(engine, parts, paths, kept_declaration(case), twins=twins_of(case))
         create_views(engine, parts)
         yield engine
     finally:

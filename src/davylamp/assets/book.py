@@ -34,6 +34,7 @@ def build_book(
     shared_addresses: Iterable[tuple[str, str, str]],
     paths: Sequence[str],
     root: Path | None,
+    twins: Mapping[str, str] | None = None,
 ) -> AssetBook:
     """Joins identities.
 
@@ -43,6 +44,7 @@ def build_book(
         shared_addresses: (account, network, ip) of addresses seen in more than one scope.
         paths: evidence files, for the declared `paths` globs.
         root: folder the globs are relative to.
+        twins: path of a file whose content was read before -> path it was read from.
     """
     machines, claims, names = gather(declared, inventory)
     members = machines.members()
@@ -52,7 +54,7 @@ def build_book(
     address_rows = _address_rows(_with_accounts(claims, machines), every_scope, shared, machines, called)
     address_rows += _shared_rows(shared, address_rows)
     tables = {
-        "asset_by_path": _path_rows(declared, paths, root),
+        "asset_by_path": _path_rows(declared, paths, root, twins or {}),
         "asset_by_instance": _identity_rows(members, called, "instance", "instance_uid"),
         "asset_by_interface": _identity_rows(members, called, "interface", "interface_uid"),
         "asset_by_name": _name_rows(names, machines, called),
@@ -167,13 +169,24 @@ def _name_rows(names: Mapping[str, set[str]], machines: Machines, called: Mappin
     return rows
 
 
-def _path_rows(declared: Sequence[DeclaredAsset], paths: Sequence[str], root: Path | None) -> list[dict[str, object]]:
+def _path_rows(
+    declared: Sequence[DeclaredAsset], paths: Sequence[str], root: Path | None, twins: Mapping[str, str]
+) -> list[dict[str, object]]:
+    """Whose file a path is; rows stand under the first of several files of one content, so all their names count."""
+    owners = {path: [each.name for each in declared if _owns(each, path, root)] for path in sorted(set(paths))}
+    by_content: dict[str, set[str]] = {}
+    for path, names in owners.items():
+        by_content.setdefault(twins.get(path, path), set()).update(names)
     rows: list[dict[str, object]] = []
-    for path in sorted(set(paths)):
-        owners = [asset.name for asset in declared if any(_matches(path, pattern, root) for pattern in asset.paths)]
-        if len(owners) == 1:
-            rows.append({"path": path, "asset": owners[0]})
+    for path, names in owners.items():
+        known = names or sorted(by_content.get(path, ()))
+        if len(known) == 1:
+            rows.append({"path": path, "asset": known[0]})
     return rows
+
+
+def _owns(asset: DeclaredAsset, path: str, root: Path | None) -> bool:
+    return any(_matches(path, pattern, root) for pattern in asset.paths)
 
 
 def _matches(path: str, pattern: str, root: Path | None) -> bool:
