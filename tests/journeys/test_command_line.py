@@ -225,6 +225,8 @@ def test_ctrl_c_leaves_a_case_that_can_be_scanned_into_again(tmp_path: Path) -> 
         [sys.executable, "-m", "davylamp", "scan", str(big), "--case", str(case)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A shell that runs the tests in the background hands down an ignored SIGINT; a terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (case / "case.json").exists():
         time.sleep(0.02)
