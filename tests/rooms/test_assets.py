@@ -156,6 +156,16 @@ def test_globs_give_files_to_assets(tmp_path: Path) -> None:
     assert [each["asset"] for each in rows] == ["web1", "web2"]
 
 
+def test_a_star_stays_within_its_folder(tmp_path: Path) -> None:
+    declared = (DeclaredAsset("web1", paths=("m/*.csv",)), DeclaredAsset("web2", paths=("**/y.csv",)))
+    paths = [str(tmp_path / name) for name in ("m/a.csv", "m/x/b.csv", "m/x/y.csv", "y.csv")]
+    made = build_book(declared, (), (), (), paths, tmp_path)
+    rows = {
+        each["path"].removeprefix(f"{tmp_path}/"): each["asset"] for each in made.tables["asset_by_path"].to_pylist()
+    }
+    assert rows == {"m/a.csv": "web1", "m/x/y.csv": "web2", "y.csv": "web2"}
+
+
 def test_a_copy_under_another_name_does_not_take_a_file_from_its_asset(tmp_path: Path) -> None:
     declared = (DeclaredAsset("web1", paths=("cpu*.csv",)),)
     copy, own = str(tmp_path / "a-copy.csv"), str(tmp_path / "cpu-1.csv")
@@ -169,6 +179,7 @@ def test_a_copy_under_another_name_does_not_take_a_file_from_its_asset(tmp_path:
     [
         ('[[asset]]\nname = "a"\nadresses = []\n', "adresses"),
         ('[[asset]]\naddresses = ["10.0.0.1"]\n', "without a name"),
+        ('[[asset]]\nname = "a"\naddresses = ["10.0.0.999"]\n', "10.0.0.999"),
         ('[[asset]]\nname = "a"\n[[asset]]\nname = "a"\n', "twice"),
         ('[[asset]]\nname = "a"\nprice_model = "cheap"\n', "cheap"),
         ('[[asset]]\nname = "a"\naddresses = "10.0.0.1"\n', "addresses"),

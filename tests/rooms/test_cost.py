@@ -391,3 +391,21 @@ def test_a_stolen_machine_that_was_terminated_loses_no_more() -> None:
     assert cost.capacity_lost_usd == pytest.approx(whole.capacity_lost_usd)
     assert cost.run_rate_usd_per_hour == 0.0
     assert cost.low_usd <= cost.capacity_lost_usd <= cost.high_usd
+
+
+def test_surplus_counts_the_owner_s_own_load() -> None:
+    def billed(base: float | None) -> float:
+        usage = ComputeUsage("stolen", at(0), "CPU floor", asset="web1", share_ratio=0.6, base_ratio=base)
+        return cost_of("t3.medium", usage, now_h=10.0).billed_extra_usd
+
+    # t3.medium: 2 vCPU, 20 % baseline, $0.05 per vCPU-hour above it.
+    assert billed(None) == pytest.approx(10 * 0.4 * 2 * 0.05)
+    assert billed(0.1) == pytest.approx(10 * 0.5 * 2 * 0.05)
+    assert billed(0.3) == pytest.approx(10 * 0.6 * 2 * 0.05)
+
+
+@pytest.mark.parametrize(("kind", "region"), [("Standard_D4s_v5", "westeurope"), ("n2-standard-4", "europe-west1")])
+def test_a_type_of_another_cloud_is_found_without_being_told_whose(kind: str, region: str) -> None:
+    price = BOOK.price(kind, region)
+    assert not price.fallback
+    assert f"list price, {region}" in price.basis

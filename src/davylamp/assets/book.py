@@ -193,7 +193,19 @@ def _matches(path: str, pattern: str, root: Path | None) -> bool:
     candidates = {path, Path(path).name}
     if root is not None and Path(path).is_relative_to(root):
         candidates.add(str(Path(path).relative_to(root)))
-    return any(fnmatch.fnmatchcase(candidate, pattern) for candidate in candidates)
+    wanted = pattern.split("/")
+    return any(_parts_match(candidate.split("/"), wanted) for candidate in candidates)
+
+
+def _parts_match(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+    """As a shell matches: `*` stays within one folder, `**` stands for any folders or none."""
+    reached = {0}
+    for part in wanted:
+        if part == "**":
+            reached = set(range(min(reached), len(parts) + 1)) if reached else set()
+        else:
+            reached = {at + 1 for at in reached if at < len(parts) and fnmatch.fnmatchcase(parts[at], part)}
+    return len(parts) in reached
 
 
 def _assets(

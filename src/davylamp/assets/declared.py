@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -57,6 +58,8 @@ def _declared(path: Path, entry: Mapping[str, object]) -> DeclaredAsset:
 def _value(path: Path, name: str, key: str, value: object) -> object:
     if key in _LISTS:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            for item in value if key == "addresses" else ():
+                _check_address(path, name, item)
             return tuple(value)
         raise _wrong(path, f"writes {key} of asset {name!r} wrongly", "it is a list of strings")
     if key == "tags":
@@ -66,6 +69,13 @@ def _value(path: Path, name: str, key: str, value: object) -> object:
     if isinstance(value, str):
         return value
     raise _wrong(path, f"writes {key} of asset {name!r} wrongly", "it is a string")
+
+
+def _check_address(path: Path, name: str, text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise _wrong(path, f"has address {text!r} in asset {name!r}", "it is no IP address") from error
 
 
 def _wrong(path: Path, what: str, why: str) -> UsageError:

@@ -45,6 +45,7 @@ class PriceBook:
 
     def price(self, instance_type: str, region: str, provider: str = "aws") -> Price:
         """List price of a machine, on demand, Linux; a per-vCPU fallback for an unknown type, said so."""
+        provider = self._selling(instance_type, provider)
         zone = _AWS_ZONE.fullmatch(region) if provider == "aws" else None
         region = zone.group(1) if zone else region
         for key in ((provider, region, instance_type), (provider, "", instance_type)):
@@ -61,6 +62,14 @@ class PriceBook:
             row = by_region[min(by_region)]
             return self._listed(row, 1.0, f"no price held for {region or 'an unknown region'}: list price")
         return self.fallback_price(guess_shape(instance_type, provider), instance_type)
+
+    def _selling(self, instance_type: str, provider: str) -> str:
+        """The provider that sells the type: clouds never name types alike, and few usages say whose theirs is."""
+        for each in dict.fromkeys((provider, *REFERENCE_REGION)):
+            own = any(key[0] == each and key[2] == instance_type for key in self._overlay)
+            if own or (instance_type and bundled_rows(each, instance_type)):
+                return each
+        return provider
 
     def fallback_price(self, shape: Shape, instance_type: str = "") -> Price:
         """A machine priced by vCPU and memory, for a type that is unknown or not in the table."""

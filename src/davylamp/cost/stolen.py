@@ -99,7 +99,8 @@ def _rates(terms: Terms, segment: Segment) -> Amounts:
     share = segment.usage.share_ratio
     point = 1.0 if share is None else min(1.0, max(0.0, share))
     low = UNMEASURED_LOW_RATIO if share is None else point
-    at_point, at_low = _at_share(terms, point), _at_share(terms, low)
+    base = min(1.0, max(0.0, segment.usage.base_ratio or 0.0))
+    at_point, at_low = _at_share(terms, point, base), _at_share(terms, low, base)
     return replace(
         at_point,
         low_usd=(at_low.billed_usd + at_low.lost_usd) * DISCOUNTED_LOW_RATIO.get(terms.model, 1.0),
@@ -107,7 +108,7 @@ def _rates(terms: Terms, segment: Segment) -> Amounts:
     ).times(terms.count)
 
 
-def _at_share(terms: Terms, share: float) -> Amounts:
+def _at_share(terms: Terms, share: float, base: float) -> Amounts:
     price = terms.price
     taken_usd = price.usd_per_hour * share
     if terms.model == "autoscaled":
@@ -118,7 +119,9 @@ def _at_share(terms: Terms, share: float) -> Amounts:
         return Amounts(lost_usd=sustained, high_usd=sustained)
     if terms.model == "burstable_unlimited" and price.baseline_ratio is not None:
         rate_usd = terms.vcpu * price.surplus_usd_per_vcpu_hour
-        billed = rate_usd * max(0.0, share - price.baseline_ratio)
+        # Surplus is what all use together has above the baseline, less what the owner's own load had.
+        used = min(1.0, base + share)
+        billed = rate_usd * (max(0.0, used - price.baseline_ratio) - max(0.0, base - price.baseline_ratio))
         # Highest when the owner's own load already used the baseline: then all of the share is surplus.
         highest = rate_usd * max(0.0, min(share, 1.0 - price.baseline_ratio))
         return Amounts(billed_usd=billed, lost_usd=taken_usd, high_usd=taken_usd + max(billed, highest))
@@ -134,7 +137,8 @@ def _credit_bank_usd(bills: Sequence[tuple[Segment, Terms]]) -> float:
             continue
         share = segment.usage.share_ratio
         low = UNMEASURED_LOW_RATIO if share is None else share
-        saved += _at_share(terms, min(1.0, max(0.0, low))).billed_usd * segment.hours * terms.count
+        base = min(1.0, max(0.0, segment.usage.base_ratio or 0.0))
+        saved += _at_share(terms, min(1.0, max(0.0, low)), base).billed_usd * segment.hours * terms.count
         rate_usd = terms.vcpu * terms.price.surplus_usd_per_vcpu_hour * terms.count
         bank = max(bank, CREDIT_BANK_HOURS * terms.price.baseline_ratio * rate_usd)
     return min(saved, bank)

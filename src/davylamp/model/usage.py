@@ -21,6 +21,7 @@ class ComputeUsage:
         vcpu: vCPUs of one of them; None when unknown.
         memory_gib: memory of one of them; None when unknown.
         share_ratio: share of the machine that was taken, 0..1; None when nothing measured it.
+        base_ratio: share of the machine that its owner used meanwhile, 0..1; None when nothing measured it.
         started_at, ended_at: half-open window; `ended_at` None means still running.
         resource: the resource's own id, so that one resource is priced once.
         basis: one sentence that says where the figures are from.
@@ -37,5 +38,6 @@ class ComputeUsage:
     vcpu: float | None = None
     memory_gib: float | None = None
     share_ratio: float | None = None
+    base_ratio: float | None = None
     ended_at: datetime | None = None
     resource: str = ""

@@ -172,6 +172,7 @@ def _usage(asset: str, episode: Episode) -> ComputeUsage:
         model="stolen",
         asset=asset,
         share_ratio=episode.excess_ratio,
+        base_ratio=episode.reference_ratio,
         started_at=_instant(episode.started_s),
         ended_at=None if episode.ended_s is None else _instant(episode.ended_s),
         basis=f"CPU use above the floor of {episode.reference_ratio:.0%} that it had before",
