@@ -39,8 +39,8 @@ scan: setup ## scan the sample evidence: the story here, the page in davylamp-re
 example: $(VENV)/.dev ## make the sample evidence anew: a real SSH server, our own miner and pool, cut off from the world
 	@$(BIN)/python -m examples.make
 
-check: $(VENV)/.dev lint types layers ## the fast tests
-	@$(BIN)/python -m pytest -m "not slow" -n 2
+check: $(VENV)/.dev lint types layers ## under a minute: lint, types, layers, house rules, rooms
+	@$(BIN)/python -m pytest tests/meta tests/rooms -m "not slow" -n 2
 
 test: system $(VENV)/.spark lint types layers ## everything that CI runs
 	@$(BIN)/python -m pytest -n 2
