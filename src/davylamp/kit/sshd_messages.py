@@ -45,7 +45,26 @@ _CONNECTION = r"^(Connection from [^ ]+ port [0-9]+ on ([^ ]+) port ([0-9]+))"
 _LISTENING = r"^(Server listening on ([^ ]+) port ([0-9]+))"
 _V4 = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$"
 _V6 = r"^[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*$"
+# `fe80::1%eth0`: the zone is this machine's own name for an interface and no part of the address.
+_V6_ZONE = r"^[0-9a-fA-F]*:[0-9a-fA-F:.]*%[^ ]+$"
 _NO_IDENTITY = r"^(?:0\.0\.0\.0|127\..*|169\.254\..*|::|::1|[fF][eE]80:.*)$"
+
+# The usual shapes of the frequent kinds, for names without blanks: anchored on both sides, at most four groups and
+# nothing to choose between, so that RE2 reads them in one pass. What they do not match goes the careful way.
+_QUICK_END = rf" from ([^ ]+) port ([0-9]+) ssh2{_KEY}$"
+_QUICK: Mapping[str, str] = {
+    "'failed', 'accepted'": rf"^(?:Failed|Accepted) ([^ ]+) for ([^ ]*){_QUICK_END}",
+    "'invalid'": r"^()Invalid user ([^ ]*) from ([^ ]+) port ([0-9]+)$",
+    "'pam'": (
+        r"^()pam_unix\(sshd:auth\): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=()"
+        r"([^ ]+)(?: +user=(.*))?$"
+    ),
+    "'closed'": (
+        r"^(?:Connection (?:closed|reset) by|Disconnected from) (authenticating|invalid) user ([^ ]*) ([^ ]+)"
+        r" port ([0-9]+)(?: \[preauth\])?$"
+    ),
+}
+_QUICK_UNKNOWN = rf"^Failed ([^ ]+) for (invalid user [^ ]*){_QUICK_END}"
 
 INVENTORY_KINDS = "('connection', 'listening')"
 _RANKS = {
@@ -117,23 +136,28 @@ def _kind() -> str:
     return f"CASE {' '.join(arms)} END"
 
 
+def _is_kind(*kinds: str) -> str:
+    """Whether `kind` is one of these; the engine makes a join, for every row, of IN with five values and more."""
+    return "(" + " OR ".join(f"kind = {literal(kind)}" for kind in kinds) + ")"
+
+
 def _pick(cases: Mapping[str, str]) -> str:
     """A CASE over `kind`; the engine evaluates an arm only for its own rows."""
     arms: dict[str, list[str]] = {}
     for kind, value in cases.items():
-        arms.setdefault(value, []).append(literal(kind))
-    return (
-        "CASE " + " ".join(f"WHEN kind IN ({', '.join(kinds)}) THEN {value}" for value, kinds in arms.items()) + " END"
-    )
+        arms.setdefault(value, []).append(kind)
+    return "CASE " + " ".join(f"WHEN {_is_kind(*kinds)} THEN {value}" for value, kinds in arms.items()) + " END"
 
 
-def parsed(relation: str, carried: str, keep: str = "FALSE") -> str:
-    """A SELECT that reads `message` of a relation and gives what sshd said.
+def parsed(relation: str, carried: str) -> str:
+    """A SELECT that reads `message` of a relation and gives what sshd said, a row for each of the relation's.
+
+    No row is dropped here: the engine moves a condition on a computed column below the computation and then
+    computes it twice. What costs nothing to tell apart is dropped by the caller before, the rest has no `kind`.
 
     Args:
         relation: a table or a SELECT in parentheses; `message` is sshd's own text, without header.
         carried: columns of the relation to keep, comma-separated.
-        keep: condition over the carried columns for rows to keep though they are no verdict.
 
     Returns:
         SQL for the carried columns and `kind` (null for what is no verdict), `rank`, `repeat_count`,
@@ -151,46 +175,70 @@ def parsed(relation: str, carried: str, keep: str = "FALSE") -> str:
             CASE WHEN starts_with(text, 'error: ') THEN ltrim(substr(text, 8)) ELSE text END AS said
         FROM ({lines}) AS lines"""
     kinds = f"SELECT {carried}, said_count, said, {_kind()} AS kind FROM ({said}) AS said_lines"
-    heads = f"""SELECT {carried}, said_count, said, kind, {_pick({kind: head for kind, _, head, _ in _FORMS})} AS head,
-            {_pick({kind: tail for kind, _, _, tail in _FORMS})} AS plain_tail
-        FROM ({kinds}) AS kinds WHERE kind IS NOT NULL OR {keep}"""
-    tails = f"""SELECT {carried}, said_count, said, CASE WHEN {_SILENT} THEN NULL ELSE kind END AS kind, head,
-            plain_tail.whole = '' AS is_free,
+    quick = f"""SELECT *, {_quick()} AS quick FROM ({kinds}) AS kinds"""
+    heads = f"""SELECT *, CASE WHEN NOT is_quick THEN {_pick({kind: head for kind, _, head, _ in _FORMS})} END AS head
+        FROM (SELECT *, coalesce(quick.source <> '', FALSE) AS is_quick FROM ({quick}) AS quick_rows) AS marked"""
+    plain = f"""SELECT *, CASE WHEN NOT is_quick AND head.whole <> '' OR kind IN {_HEADLESS}
+            THEN {_pick({kind: tail for kind, _, _, tail in _FORMS})} END AS plain_tail FROM ({heads}) AS heads"""
+    tails = f"""SELECT {carried}, said_count, said, is_quick, quick, head,
+            CASE WHEN {_SILENT} THEN NULL ELSE kind END AS kind, plain_tail.whole = '' AS is_free,
             CASE WHEN plain_tail.whole = '' AND kind IN ('failed', 'accepted') THEN {_tail(_FROM_PORT_FREE)}
                 ELSE plain_tail END AS tail
-        FROM ({heads}) AS heads WHERE NOT coalesce({_SILENT}, FALSE) OR {keep}"""
-    users = f"""SELECT {carried}, said_count, said, kind, head, tail, is_free,
-            CASE WHEN tail.whole <> '' THEN substr(said, length(head.whole) + 1,
+        FROM ({plain}) AS plain"""
+    users = f"""SELECT {carried}, said_count, said, kind, is_quick, is_free, head.whole AS head_text,
+            tail.whole AS tail_text,
+            CASE WHEN is_quick THEN quick.method ELSE head.method END AS method,
+            CASE WHEN is_quick THEN quick.source ELSE tail.source END AS source_text,
+            CASE WHEN is_quick THEN quick.second ELSE tail.second END AS second_text,
+            CASE WHEN is_quick THEN quick.user_name WHEN tail.whole <> '' THEN substr(said, length(head.whole) + 1,
                 greatest(length(said) - length(head.whole) - length(tail.whole), 0)) END AS user_text
         FROM ({tails}) AS tails"""
     return f"SELECT {carried}, {_columns()} FROM ({users}) AS users"
 
 
+def _quick() -> str:
+    groups = "['method', 'user_name', 'source', 'second']"
+    arms = [
+        f"WHEN kind IN ({kinds}) THEN regexp_extract(said, {literal(form)}, {groups})" for kinds, form in _QUICK.items()
+    ]
+    unknown = f"regexp_extract(said, {literal(_QUICK_UNKNOWN)}, {groups})"
+    return f"CASE WHEN kind = 'failed' AND contains(said, ' for invalid user ') THEN {unknown} {' '.join(arms)} END"
+
+
 # `Accepted key ... found at`, `Connection closed by 10.0.0.1`: same first words, no verdict. PAM
 # without a remote host is a local program's.
-_SILENT = f"""(kind IS NOT NULL AND kind NOT IN ('invalid', 'maximum', 'pam', 'connection', 'listening')
-    AND head.whole = '') OR (kind IN {_PAM_KINDS} AND plain_tail.source = '')
-    OR (kind IN {INVENTORY_KINDS} AND plain_tail.source = '')"""
+_HEADLESS = "('pam', 'connection', 'listening')"
+_SILENT = f"""(NOT is_quick AND (head.whole = ''
+        AND NOT {_is_kind("invalid", "maximum", "pam", "connection", "listening")}
+    OR kind IN {_PAM_KINDS} AND coalesce(plain_tail.source, '') = ''
+    OR kind IN {INVENTORY_KINDS} AND plain_tail.source = ''))"""
 
 
 def _columns() -> str:
     ranks = _pick({kind: str(rank) for kind, rank in _RANKS.items()})
-    unknown = "(starts_with(user_text, 'invalid user ') OR starts_with(user_text, 'illegal user '))"
+    # Only these lines put `invalid user` before the name; elsewhere such a beginning is the name's own.
+    says_unknown = _is_kind("failed", "accepted", "failed_none", "maximum", "pam_error")
+    unknown = (
+        f"({says_unknown} AND (starts_with(user_text, 'invalid user ') OR starts_with(user_text, 'illegal user ')))"
+    )
+    closed_unknown = "(kind = 'closed' AND (method = 'invalid' OR contains(head_text, ' invalid ')))"
     return f"""kind, {ranks} AS rank,
         least({REPEAT_MAX_COUNT}, greatest(1, CASE WHEN kind = 'pam_more'
             THEN TRY_CAST(split_part(said, ' ', 2) AS BIGINT) ELSE said_count END)) AS repeat_count,
-        CASE WHEN tail.source IN ('', 'UNKNOWN') THEN NULL
-            WHEN starts_with(tail.source, '::ffff:') THEN substr(tail.source, 8) ELSE tail.source END AS source,
-        CASE WHEN kind NOT IN {_PAM_KINDS} THEN TRY_CAST(tail.second AS INTEGER) END AS source_port,
-        CASE WHEN kind IN {_PAM_KINDS} THEN nullif(tail.second, '') WHEN kind IN {INVENTORY_KINDS} THEN NULL
+        CASE WHEN source_text IN ('', 'UNKNOWN') THEN NULL
+            WHEN starts_with(source_text, '::ffff:') THEN substr(source_text, 8)
+            WHEN contains(source_text, '%') AND regexp_matches(source_text, {literal(_V6_ZONE)})
+                THEN split_part(source_text, '%', 1) ELSE source_text END AS source,
+        CASE WHEN kind NOT IN {_PAM_KINDS} THEN TRY_CAST(second_text AS INTEGER) END AS source_port,
+        CASE WHEN kind IN {_PAM_KINDS} THEN nullif(second_text, '') WHEN kind IN {INVENTORY_KINDS} THEN NULL
             WHEN {unknown} THEN substr(user_text, 14) ELSE user_text END AS user_name,
-        CASE WHEN kind = 'invalid' OR {unknown} OR (kind = 'closed' AND contains(head.whole, ' invalid ')) THEN FALSE
-            WHEN kind IN ('failed', 'accepted', 'failed_none', 'maximum', 'closed') THEN TRUE END AS user_known,
-        CASE WHEN kind IN ('failed', 'accepted', 'failed_none') THEN head.method
+        CASE WHEN kind = 'invalid' OR {unknown} OR {closed_unknown} THEN FALSE
+            WHEN {_is_kind("failed", "accepted", "failed_none", "maximum", "closed")} THEN TRUE END AS user_known,
+        CASE WHEN kind IN ('failed', 'accepted', 'failed_none') THEN method
             WHEN kind = 'pam_error' THEN 'keyboard-interactive/pam'
             WHEN kind IN {_PAM_KINDS} THEN 'password' END AS auth_method,
-        CASE WHEN kind IS NULL OR kind IN {INVENTORY_KINDS} THEN NULL
-            WHEN tail.whole = '' OR length(head.whole) + length(tail.whole) > length(said) + 1
+        CASE WHEN is_quick OR kind IS NULL OR kind IN {INVENTORY_KINDS} THEN NULL
+            WHEN tail_text = '' OR length(head_text) + length(tail_text) > length(said) + 1
                 THEN 'sshd verdict without a readable source'
             WHEN length(user_text) > {USER_MAX_BYTES} OR (kind = 'failed' AND is_free)
                 THEN CASE WHEN len(regexp_extract_all(said, {literal(_SOURCE_LIKE)})) > 1
@@ -204,16 +252,19 @@ def attempts(relation: str) -> str:
     `time_inferred`, `line`, `byte_offset`. A repeated message becomes that many rows.
     """
     details = _pick({kind: literal(detail) for kind, detail in _DETAILS.items()})
-    best = f"""SELECT *, min(rank) OVER (PARTITION BY device_name, process_pid, source) AS best_rank
-        FROM {relation} AS parsed_rows WHERE reject IS NULL AND rank IS NOT NULL"""
+    verdicts = f"(SELECT * FROM {relation} AS parsed_rows WHERE reject IS NULL AND rank IS NOT NULL) AS verdicts"
+    best = f"""SELECT verdicts.*, {is_address("verdicts.source")} AS is_address FROM {verdicts} LEFT JOIN (
+            SELECT device_name, process_pid, source, min(rank) AS best_rank FROM {verdicts} GROUP BY ALL) AS best
+        ON verdicts.device_name IS NOT DISTINCT FROM best.device_name
+            AND verdicts.process_pid IS NOT DISTINCT FROM best.process_pid
+            AND verdicts.source IS NOT DISTINCT FROM best.source
+        WHERE rank = best_rank"""
     return f"""SELECT time, CASE WHEN kind = 'accepted' THEN 'success' ELSE 'failure' END AS status,
         user_name, user_known,
-        CASE WHEN {is_address("source")} THEN lower(source) END AS src_ip,
-        CASE WHEN NOT {is_address("source")} THEN source END AS src_host,
+        CASE WHEN is_address THEN lower(source) END AS src_ip, CASE WHEN NOT is_address THEN source END AS src_host,
         source_port AS src_port, auth_method, 'sshd' AS service, {details} AS outcome_detail,
         device_name, process_pid, time_inferred, line, byte_offset
-        FROM (SELECT *, unnest(range(repeat_count)) AS copy FROM ({best}) AS ranked
-        WHERE rank = best_rank) AS copies"""
+        FROM (SELECT *, unnest(range(repeat_count)) AS copy FROM ({best}) AS ranked) AS copies"""
 
 
 def inventory(relation: str) -> str:

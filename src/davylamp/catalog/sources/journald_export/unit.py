@@ -101,7 +101,7 @@ class JournaldExport(SqlSource):
         # Every entry is kept here, for the selects leave the others out: a condition on the verdict would be pushed
         # below all layers and written out there, a plan of 10 MB that takes 14 s for a file of four lines.
         rows = f"""SELECT * EXCLUDE (reject, header_reject), coalesce(header_reject, reject) AS reject
-            FROM ({sshd_messages.parsed(kept, _CARRIED, "TRUE")}) AS said"""
+            FROM ({sshd_messages.parsed(kept, _CARRIED)}) AS said"""
         return SqlPlan(
             relation="json_records",
             staged=rows,

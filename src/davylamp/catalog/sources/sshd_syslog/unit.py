@@ -14,9 +14,9 @@ from davylamp.kit.source import SqlPlan, SqlSource
 _YEARLESS = re.compile(r"^(?:<\d{1,3}>)?[A-Z][a-z]{2} {1,2}\d{1,2} \d{2}:")
 # Host and program, or a program alone: what makes a stamped line a syslog line and no CSV or web log.
 _SYSLOG = re.compile(
-    rf"{syslog_lines.STAMP}(?:Z|[+-]\d{{2}}:?\d{{2}})?:? (?:<[^>]*> )?(?:[^ ]+ ){{0,2}}[^ ,;\"{{}}]+(?::| -|$)"
+    rf"{syslog_lines.STAMP}(?:Z|[+-]\d{{2}}:?\d{{2}})?:? {{1,2}}(?:<[^>]*> )?(?:[^ ]+ ){{0,2}}[^ ,;\"{{}}]+(?::| -|$)"
 )
-_SSHD = re.compile(rf"{syslog_lines.STAMP}[^ ]* (?:[^ ]+ ){{0,2}}(?:[^ ]*/)?sshd(?:-session|-auth)?[\[(: ]")
+_SSHD = re.compile(rf"{syslog_lines.STAMP}[^ ]* {{1,2}}(?:[^ ]+ ){{0,2}}(?:[^ ]*/)?sshd(?:-session|-auth)?[\[(: ]")
 _SPACED = re.compile(r"^\d{4}-\d\d-\d\d \d\d:")
 _PROGRAM = "sshd(?:-session|-auth)?"
 # macOS and the BSDs put the process title between name and pid: `sshd-session: root [priv][7]:`.
@@ -33,9 +33,10 @@ class SshdSyslog(SqlSource):
 
     What it reads.
     Lines of `sshd`, `sshd-session` and `sshd-auth` with RFC 3164, RFC 5424 or ISO stamps, with or without `<PRI>`, as
-    syslogd, rsyslog, syslog-ng, journald's text forms, the BSDs, macOS and Solaris write them. A stamp without a year
-    gets one by counting back from the year of the file's modification time; the coverage row says so, and
-    `time_inferred` is true in each such row. A stamp without a zone is taken for UTC.
+    syslogd, rsyslog, syslog-ng, busybox, logread, journald's text forms, the BSDs, macOS and Solaris write them. A
+    stamp without a year gets one by counting back from the year of the file's modification time; the coverage row says
+    so, and `time_inferred` is true in each such row. A stamp without a zone is taken for UTC; so is one whose zone is
+    an abbreviation, and the coverage row says that too.
 
     What it gives.
     `authentication`: one row an attempt. Accepted and Failed lines are verdicts. For a connection (host, process,
@@ -69,13 +70,13 @@ class SshdSyslog(SqlSource):
 
     def recognize(self, sample: Sample) -> float:
         """Sure when sshd speaks in the head; likely for any other syslog, whose sshd lines may come later."""
-        lines = [line for line in sample.lines[:400] if line.strip()]
+        lines = [syslog_lines.without_weekday(line) for line in sample.lines[:400] if line.strip()]
         if not lines or sample.starts_json or b"\x00" in sample.head[:4096]:
             return 0.0
         syslog_count = sum(1 for line in lines if _SYSLOG.match(line[:300]))
         if syslog_count * 2 < len(lines):
             return 0.0
-        if any(_SSHD.match(line[:300]) for line in sample.lines if "sshd" in line):
+        if any(_SSHD.match(syslog_lines.without_weekday(line[:300])) for line in sample.lines if "sshd" in line):
             return 0.9
         # Package managers and applications write the day and the hour apart; syslog daemons do not.
         return 0.0 if all(_SPACED.match(line) for line in lines) else 0.55
@@ -83,15 +84,17 @@ class SshdSyslog(SqlSource):
     def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """Header off every line that mentions sshd, then one expression for each kind of message."""
         yearless = any(_YEARLESS.match(line) for line in sample.lines)
-        headed = syslog_lines.headed("contains(text, 'sshd')", _PROGRAM, _TAG)
+        weekdays = any(syslog_lines.begins_with_weekday(line) for line in sample.lines)
+        records = syslog_lines.as_without_weekday() if weekdays else "records"
+        headed = syslog_lines.headed("contains(text, 'sshd')", _PROGRAM, _TAG, records)
         kept = f"""(SELECT *, CASE
                 WHEN NOT is_stamped AND NOT is_blank THEN 'line without a recognisable time stamp'
                 WHEN message IS NOT NULL AND {syslog_lines.no_such_day()} THEN 'time stamp names no instant'
             END AS header_reject
-            FROM ({headed}) AS headed)"""
-        keep = f"{syslog_lines.marks_year()} OR header_reject IS NOT NULL"
+            FROM ({headed}) AS headed
+            WHERE is_needed OR NOT is_stamped OR {syslog_lines.marks_year()})"""
         rows = f"""SELECT * EXCLUDE (reject, header_reject), coalesce(header_reject, reject) AS reject
-            FROM ({sshd_messages.parsed(kept, _CARRIED, keep)}) AS said"""
+            FROM ({sshd_messages.parsed(kept, _CARRIED)}) AS said"""
         dated = f"({syslog_lines.dated('staged', modified_at)})"
         return SqlPlan(
             relation="lines",
@@ -100,5 +103,6 @@ class SshdSyslog(SqlSource):
                 "authentication": sshd_messages.attempts(dated),
                 "device_inventory": sshd_messages.inventory(dated),
             },
-            notes=(syslog_lines.year_note(modified_at),) if yearless else (),
+            notes=((syslog_lines.year_note(modified_at),) if yearless else ())
+            + ((syslog_lines.ZONE_NOTE,) if any(map(syslog_lines.names_a_zone, sample.lines)) else ()),
         )
