@@ -25,7 +25,7 @@ from davylamp.catalog.detections.mining_message_rhythm.model import (
     overhead_of,
 )
 
-PENALTY = 1.0
+PENALTY = 0.3
 REAL_WEIGHT = 5.0
 TRAIN_SEED, TEST_SEED = 1, 2
 Vector = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -38,8 +38,9 @@ def real_connections(path: Path) -> Iterator[Sample]:
             row = json.loads(line)
             if row.get("protocol") != "tcp" or not row.get("message_sizes_bytes"):
                 continue
-            exchange = read_exchange(row.get("message_times_s") or [], row.get("message_sizes_bytes") or [])
             overhead_bytes = overhead_of(row.get("application"), row.get("tls_version"))
+            times_s, sizes_bytes = row.get("message_times_s") or [], row.get("message_sizes_bytes") or []
+            exchange = read_exchange(times_s, sizes_bytes, overhead_bytes)
             shape = None if exchange is None else shape_of(exchange, overhead_bytes)
             yield Sample(False, "real", str(row.get("path", "")), 0.0, 0.0, shape)
 
@@ -110,7 +111,7 @@ def supported(weights: dict[str, float], mining: Sequence[Sample], benign: Seque
         bound = (fired + 2 * math.sqrt(fired) + 3) / len(scores)
         print(
             f"score {least:.0f} and more: {recall:.3f} of mining, {fired} of {len(scores)} judgeable benign "
-            f"connections; supported LLR {math.log(recall / bound):.2f}"
+            f"connections; supported LLR {math.log(max(recall, 1e-3) / bound):.2f}"
         )
 
 

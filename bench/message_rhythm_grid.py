@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from davylamp.catalog.detections.mining_message_rhythm.exchange import read_exchange
 from davylamp.catalog.detections.mining_message_rhythm.features import Shape, shape_of
-from davylamp.kit.emulation.message import Dialogue, started_late
+from davylamp.kit.emulation.message import Dialogue, Message, started_late
 from davylamp.kit.emulation.mining import MiningRhythm, mining_dialogue
 from davylamp.kit.emulation.transport import TLS_HEADER_BYTES, TLS_OVERHEAD_BYTES, blank_padded, encrypted, joined
 from davylamp.kit.emulation.twins import TWINS, twin_dialogue
@@ -41,10 +41,18 @@ def carried(dialogue: Dialogue, transport: str, seed: int) -> tuple[Dialogue, in
     if transport == "blank_padded":
         return blank_padded(dialogue, seed, 24), 0
     if transport == "tls_joined":
-        return encrypted(joined(dialogue, 0.05), seed), TLS_OVERHEAD_BYTES["1.3"]
+        return _closed(encrypted(joined(dialogue, 0.05), seed), "1.3", seed), TLS_OVERHEAD_BYTES["1.3"]
     version = "1.2" if transport == "tls_1.2" else "1.3"
     padding_bytes = int(transport.rsplit("_", 1)[1]) if "padded" in transport else 1
-    return encrypted(dialogue, seed, version=version, pad_to_bytes=padding_bytes), TLS_OVERHEAD_BYTES[version]
+    sealed = encrypted(dialogue, seed, version=version, pad_to_bytes=padding_bytes)
+    return _closed(sealed, version, seed), TLS_OVERHEAD_BYTES[version]
+
+
+def _closed(dialogue: Dialogue, version: str, seed: int) -> Dialogue:
+    """Every second connection is seen to its end, where the client says that it closes."""
+    if seed % 2 or not dialogue:
+        return dialogue
+    return (*dialogue, Message(dialogue[-1].time_s + 0.5, True, bytes(2 + TLS_OVERHEAD_BYTES[version])))
 
 
 def dialogue_shape(dialogue: Dialogue, overhead_bytes: int) -> Shape | None:
@@ -52,7 +60,7 @@ def dialogue_shape(dialogue: Dialogue, overhead_bytes: int) -> Shape | None:
     messages = joined(dialogue, 0.01)
     header_bytes = TLS_HEADER_BYTES if overhead_bytes else 0
     sizes = [(len(message.payload) - header_bytes) * (1 if message.outbound else -1) for message in messages]
-    exchange = read_exchange([message.time_s for message in messages], sizes)
+    exchange = read_exchange([message.time_s for message in messages], sizes, overhead_bytes - header_bytes)
     return None if exchange is None else shape_of(exchange, overhead_bytes - header_bytes)
 
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from davylamp.catalog.detections.mining_dialogue.unit import MiningDialogue
 from davylamp.catalog.detections.mining_dialogue.verdict import judge_payloads
+from davylamp.catalog.detections.mining_message_rhythm.candidate import says_otherwise
+from davylamp.catalog.detections.mining_message_rhythm.exchange import without_record_layer
 from davylamp.catalog.detections.mining_message_rhythm.model import LLR_FEWEST, LLR_MOST
 from davylamp.catalog.detections.mining_message_rhythm.unit import MiningMessageRhythm
 from davylamp.kit.detection import Facts
@@ -130,10 +132,10 @@ def test_a_capture_from_the_middle_names_the_miner_not_the_pool() -> None:
 def test_one_finding_for_many_connections_to_one_pool() -> None:
     facts: Facts = NoFacts()  # type: ignore[assignment]
     out, back = payloads(mining_dialogue("cryptonote", 3))
-    rows = [row(payload_out=out, payload_in=back, src_port=40000 + number, frame=number) for number in range(5)]
+    rows = [row(payload_out=out, payload_in=back, src_port=40000 + number, frame=number) for number in range(60)]
     (found,) = MiningDialogue().judge(rows, facts)
     assert found.fact
-    assert found.evidence_count == 5
+    assert found.evidence_count == 60
 
 
 # Connections as published captures show them (knowledge base, detection methods 2.3): sizes, gaps, pushes.
@@ -214,3 +216,20 @@ def test_clear_text_that_says_otherwise_is_believed(out: bytes) -> None:
     messages = _published(random.Random(1), 1800, 10, (183, 63), 60, 253, None)
     times_s, sizes = [moment_s for moment_s, _ in messages], [size for _, size in messages]
     assert rhythm_findings(times_s, sizes, payload_out=out, payload_in=b"") == []
+
+
+def test_closing_alerts_and_new_keys_of_tls_are_no_messages() -> None:
+    """An alert nobody answers is no share and new keys are no jobs; receipts of that size are words of a protocol."""
+    talk = [(10.0 * number, 200 if number % 2 else -90) for number in range(40)]
+    keys = [(number * 100.0 + 3, -22) for number in range(3)]
+    spoken = sorted([*talk, *keys])
+    assert without_record_layer([*spoken, (401.0, 19), (401.1, -19)], 17) == talk
+    assert without_record_layer([*spoken, (401.0, 19)], 0) == [*spoken, (401.0, 19)]
+    receipts = sorted([*talk, *[(10.0 * number + 0.1, -22) for number in range(40)]])
+    assert without_record_layer(receipts, 17) == receipts
+
+
+def test_beginnings_of_objects_do_not_speak_for_another_use() -> None:
+    """A snap length leaves the first letters of each line, and the words of mining stand behind them."""
+    assert not says_otherwise(b'{"id":1,"jsonrpc":"2.0","me\n{"id":2,"jsonrpc":"2.0","me', b'{"id":1,"jsonrpc"')
+    assert says_otherwise(b'{"id":1,"call":"status"}\n{"id":2,"call":"status"}\n', b'{"id":1,"state":"up"}\n')

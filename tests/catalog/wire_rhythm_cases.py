@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 from davylamp.kit.emulation.message import Dialogue, Message, in_order, started_late
@@ -20,6 +21,8 @@ TALKATIVE = (
     "watch",
     "watch_with_leases",
     "database_idle",
+    "board_game",
+    "lock_service",
 )
 
 
@@ -49,8 +52,41 @@ def firing() -> Iterator[Case]:
         "fires_on_tls_padded_to_64_bytes.pcap",
         one(encrypted(mining_dialogue("cryptonote", 18, middle), 18, pad_to_bytes=64)),
     )
+    few = MiningRhythm(duration_s=600.0, share_gap_s=120.0, job_period_s=60.0, block_gap_s=None)
+    yield "fires_on_few_shares_closed_with_alert.pcap", one(_rekeyed(mining_dialogue("cryptonote", 40, few), 40))
+    yield "fires_on_short_snap_length.pcap", _cut(one(mining_dialogue("cryptonote", 15, middle)), 76)
+    brief = MiningRhythm(duration_s=240.0, share_gap_s=10.0, job_period_s=40.0, block_gap_s=None)
+    quick_steps = _with_notices(mining_dialogue("bitcoin", 22, brief))
+    yield "fires_on_more_notices_than_jobs.pcap", one(encrypted(quick_steps, 22))
     pinged = MiningRhythm(600.0, 60.0, job_period_s=45.0, block_gap_s=120.0, ping_s=60.0)
     yield "fires_on_keep_alive_between_shares.pcap", one(encrypted(mining_dialogue("cryptonote", 19, pinged), 19))
+
+
+def _rekeyed(dialogue: Dialogue, seed: int) -> Dialogue:
+    """Inside TLS 1.3, with new keys from the server three times and an alert at the end."""
+    sealed = encrypted(dialogue, seed)
+    end_s = sealed[-1].time_s
+    keys = [Message(end_s * part, False, b"\x17\x03\x03\x00\x16" + bytes(22)) for part in (0.3, 0.6, 0.9)]
+    return in_order([*sealed, *keys, Message(end_s + 1, True, b"\x17\x03\x03\x00\x13" + bytes(19))])
+
+
+def _with_notices(dialogue: Dialogue) -> Dialogue:
+    """A pool that tells the difficulty twice between its jobs."""
+    notice = b'{"id":null,"method":"mining.set_difficulty","params":[1024]}\n'
+    jobs = [message.time_s for message in dialogue if b'mining.notify","p' in message.payload.replace(b" ", b"")]
+    told = [Message(moment_s + later_s, False, notice) for moment_s in jobs[1:] for later_s in (7.3, 19.1)]
+    return in_order([*dialogue, *told])
+
+
+def _cut(capture: bytes, snap_bytes: int) -> bytes:
+    """The same capture with frames cut to a snap length."""
+    out, at = bytearray(capture[:24]), 24
+    while at < len(capture):
+        seconds, fraction, held, length = struct.unpack_from("<IIII", capture, at)
+        out += struct.pack("<IIII", seconds, fraction, min(held, snap_bytes), length)
+        out += capture[at + 16 : at + 16 + min(held, snap_bytes)]
+        at += 16 + held
+    return bytes(out)
 
 
 def quiet() -> Iterator[Case]:

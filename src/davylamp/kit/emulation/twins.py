@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from functools import partial
 
+from davylamp.kit.emulation import twins_interactive as interactive
 from davylamp.kit.emulation import twins_messaging as messaging
 from davylamp.kit.emulation import twins_service as service
 from davylamp.kit.emulation.message import Dialogue
@@ -33,6 +34,10 @@ TWINS: dict[str, Callable[[random.Random, float], Dialogue]] = {
     "database_idle": service.database_idle,
     "monitoring_agent": service.monitoring_agent,
     "json_rpc_api": service.json_rpc_api,
+    "broker_confirms": interactive.broker_confirms,
+    "board_game": interactive.board_game,
+    "subscription_api": interactive.subscription_api,
+    "lock_service": interactive.lock_service,
 }
 
 

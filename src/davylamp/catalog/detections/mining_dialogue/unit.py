@@ -126,6 +126,7 @@ class MiningDialogue(Detection):
             severity=Severity.CRITICAL if whole else Severity.MEDIUM,
             fact=whole,
             evidence=evidence_of([one.row for one in seen], ("src_ip", "src_port", "dst_ip", "dst_port")),
+            evidence_count=len(seen),
             observables=_observables(seen),
             entities=[
                 f"ip:{first.local_ip}",

@@ -47,10 +47,11 @@ def read_candidate(row: Row) -> Candidate | None:
     turned = _opened_by_server(row)
     sizes_bytes = tuple(-int(size) if turned else int(size) for size in sizes)
     times_s = tuple(float(moment_s) for moment_s in times)
-    exchange = read_exchange(times_s, sizes_bytes)
     encrypted = out.startswith(TLS_HEADS) or back.startswith(TLS_HEADS)
     application = "tls" if encrypted else _text(row.get("application"))
-    shape = exchange and shape_of(exchange, overhead_of(application, _text(row.get("tls_version"))))
+    overhead_bytes = overhead_of(application, _text(row.get("tls_version")))
+    exchange = read_exchange(times_s, sizes_bytes, overhead_bytes)
+    shape = exchange and shape_of(exchange, overhead_bytes)
     if not shape or not judgeable(shape):
         return None
     local, remote = ("dst", "src") if turned else ("src", "dst")
@@ -82,8 +83,19 @@ def says_otherwise(out: bytes, back: bytes) -> bool:
     both = b"".join(heads)
     if not both or any(head.startswith(TLS_HEADS) for head in heads):
         return False
+    if any(_cut_json(head) for head in heads):
+        return False
     readable = sum(1 for byte in both if 32 <= byte < 127 or byte in b"\r\n\t") / len(both)
     return readable >= READABLE_RATIO and not any(word in both.lower() for word in MINING_WORDS)
+
+
+def _cut_json(head: bytes) -> bool:
+    """Whether these are the beginnings of JSON objects of which none was captured to its end.
+
+    A snap length of 96 bytes leaves 30 of each; the words of mining stand behind them.
+    """
+    lines = [line.strip() for line in head.split(b"\n") if line.strip()]
+    return bool(lines) and all(line.startswith(b"{") and not line.endswith(b"}") for line in lines)
 
 
 def _opened_by_server(row: Row) -> bool:

@@ -6,6 +6,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+ALERT_BYTES = 2
+KEY_UPDATE_BYTES = 5
+"""What the record layer says for itself (RFC 8446 6 and 4.6.3)."""
+KEY_UPDATES_MOST_RATIO = 0.05
+"""Rarer than this, messages of that size are new keys; more often they are words of a protocol of its own."""
 OPENING_S = 5.0
 OPENING_MESSAGES_MOST = 12
 MESSAGES_MOST = 6000
@@ -103,9 +108,29 @@ def covered_ratio(sizes_bytes: Sequence[int], classes_count: int, step_bytes: in
     return sum(count for _, count in counts.most_common(classes_count)) / len(sizes_bytes)
 
 
-def read_exchange(times_s: Sequence[float], sizes_bytes: Sequence[int]) -> Exchange | None:
-    """Requests, answers and pushes after the opening; None where nothing is left to judge."""
-    messages = list(whole_messages(times_s, sizes_bytes))
+def without_record_layer(messages: Sequence[tuple[float, int]], overhead_bytes: int) -> Sequence[tuple[float, int]]:
+    """The messages without those that TLS sends for itself: the closing alerts at the end, new keys on the way.
+
+    A close that nobody answers is no share, and new keys from the server are no jobs.
+    """
+    if not overhead_bytes:
+        return messages
+    kept = list(messages)
+    while kept and abs(kept[-1][1]) <= overhead_bytes + ALERT_BYTES:
+        kept.pop()
+    rekeyed_bytes = overhead_bytes + KEY_UPDATE_BYTES
+    if sum(abs(size) == rekeyed_bytes for _, size in kept) > max(3, KEY_UPDATES_MOST_RATIO * len(kept)):
+        return kept
+    return [message for message in kept if abs(message[1]) != rekeyed_bytes]
+
+
+def read_exchange(times_s: Sequence[float], sizes_bytes: Sequence[int], overhead_bytes: int = 0) -> Exchange | None:
+    """Requests, answers and pushes after the opening; None where nothing is left to judge.
+
+    Args:
+        overhead_bytes: what TLS adds to each message; 0 in clear.
+    """
+    messages = without_record_layer(list(whole_messages(times_s, sizes_bytes)), overhead_bytes)
     if not messages:
         return None
     begin_s = messages[0][0]

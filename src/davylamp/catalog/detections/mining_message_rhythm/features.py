@@ -23,6 +23,9 @@ GAPS_FEWEST_COUNT = 4
 CLASSED_RATIO = 0.7
 TIMER_CV = 0.3
 ANSWER_SHARE_RATIO = 0.1
+PUSH_SHARE_RATIO = 0.2
+TINY_BYTES = 20
+"""The shortest answer of any mining dialect, `{"id":4,"result":true}`, has 22 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Shape:
         push_fixed_ratio: share of pushes that repeat one of three sizes.
         prompted_ratio: how far pushes crowd behind requests, beyond chance: 0 where they ignore them.
         exact_ratio: 1 where sizes repeat to the byte, less where classes had to be made wider.
+        tiny_ratio: share of messages too short for any object of a mining dialect: heartbeats, receipts.
+        turns_ratio: how far requests and pushes take turns, beyond chance: opponents in a game, not shares and jobs.
     """
 
     request_count: int
@@ -59,6 +64,8 @@ class Shape:
     bytes_per_s: float
     duration_s: float
     exact_ratio: float
+    tiny_ratio: float
+    turns_ratio: float
 
 
 def shape_of(exchange: Exchange, overhead_bytes: int) -> Shape | None:
@@ -90,7 +97,7 @@ def shape_of(exchange: Exchange, overhead_bytes: int) -> Shape | None:
         gap_count=gap_count,
         request_bytes=request_bytes - overhead_bytes,
         answer_bytes=_short_answer(answered, step_in) - overhead_bytes,
-        push_bytes=median(pushed) - overhead_bytes,
+        push_bytes=_long_push(pushed, step_in) - overhead_bytes,
         push_gap_s=median(push_gaps),
         push_gap_cv=_variation(push_gaps),
         echo_ratio=_echo_ratio(exchange, duration_s),
@@ -98,7 +105,37 @@ def shape_of(exchange: Exchange, overhead_bytes: int) -> Shape | None:
         bytes_per_s=(sum(sent) + sum(answered) + sum(pushed)) / duration_s,
         duration_s=exchange.duration_s,
         exact_ratio=2 / max(step_out, step_in),
+        tiny_ratio=_tiny_ratio([*sent, *answered, *pushed], overhead_bytes),
+        turns_ratio=_turns_ratio(exchange),
     )
+
+
+def _tiny_ratio(sizes_bytes: Sequence[int], overhead_bytes: int) -> float:
+    return sum(size - overhead_bytes < TINY_BYTES for size in sizes_bytes) / len(sizes_bytes)
+
+
+def _turns_ratio(exchange: Exchange) -> float:
+    """How many of the pauses between requests hold exactly one push, beyond what independent ones reach.
+
+    Pushes at a rate of their own leave at most 37 % of pauses with just one (Poisson); a timer beside a
+    timer may do more by its phase, so half is expected.
+    """
+    moments = [moment_s for moment_s, _ in exchange.requests]
+    counts = Counter(bisect_right(moments, moment_s) for moment_s, _ in exchange.pushes)
+    pauses_count = len(moments) - 1
+    if pauses_count < 2:
+        return 0.0
+    alone = sum(counts[position] == 1 for position in range(1, len(moments)))
+    chance = min(0.5 + 0.82 / math.sqrt(pauses_count), 0.95)
+    return max(0.0, (alone / pauses_count - chance) / (1 - chance))
+
+
+def _long_push(sizes_bytes: Sequence[int], step_bytes: int) -> float:
+    """The largest size that one push in five has: notices of a new difficulty may outnumber the jobs."""
+    classes = size_classes(sizes_bytes, step_bytes)
+    counts = Counter(classes[size] for size in sizes_bytes)
+    usual = [kind for kind, count in counts.items() if count >= PUSH_SHARE_RATIO * len(sizes_bytes)]
+    return float(max(usual)) if usual else float(median(sizes_bytes))
 
 
 def _repeated_ratio(sizes_bytes: Sequence[int], step_bytes: int) -> float:
@@ -176,6 +213,8 @@ def _echo_ratio(exchange: Exchange, duration_s: float) -> float:
         position = bisect_right(moments, moment_s)
         followed += position < len(moments) and moments[position] - moment_s <= window_s
     chance = 1 - math.exp(-len(moments) / duration_s * window_s)
+    # What as many independent pushes reach once in twenty times: three pushes among quick shares say nothing.
+    chance += 1.64 * math.sqrt(chance * (1 - chance) / len(exchange.pushes))
     observed = followed / len(exchange.pushes)
     return max(0.0, (observed - chance) / (1 - chance)) if chance < 0.95 else 0.0
 

@@ -14,7 +14,8 @@ def _between(value: float, low: float, high: float) -> float:
 
 def inputs(shape: Shape) -> dict[str, float]:
     """The model's inputs, each 0..1 (sizes' ratio -1..1)."""
-    spread = math.sqrt(0.25**2 + 1.2 / max(shape.gap_count, 1))
+    # Wider above 1: throttling and a difficulty that is still sought cluster the shares.
+    spread = math.sqrt((0.45 if shape.gap_cv > 1 else 0.25) ** 2 + 1.2 / max(shape.gap_count, 1))
     off = abs(math.log(max(shape.gap_cv, 1e-3))) / spread
     larger = math.log(max(shape.push_bytes, 1.0) / max(shape.answer_bytes, 1.0)) / math.log(4)
     found = {
@@ -32,10 +33,13 @@ def inputs(shape: Shape) -> dict[str, float]:
         "gaps_known": 1.0 if shape.gap_count else 0.0,
         "answer_tiny": 1.0 - _between(shape.answer_bytes, 8.0, 20.0),
         "request_size": _between(shape.request_bytes, 30.0, 70.0),
-        "push_size": _between(shape.push_bytes, 60.0, 160.0),
+        # The shortest job is a digest of 64 digits under its method's name: 110 bytes.
+        "push_size": _between(shape.push_bytes, 60.0, 110.0),
         "push_hasty": 1.0 - _between(shape.push_gap_s, 0.3, 3.0),
         "heavy": _between(math.log10(max(shape.bytes_per_s, 1.0)), 2.6, 3.6),
         "exact": shape.exact_ratio,
+        "tiny_talk": _between(shape.tiny_ratio, 0.01, 0.08),
+        "turns": shape.turns_ratio,
     }
     found["weakest"] = min(
         found["client_alphabet"],
@@ -47,6 +51,7 @@ def inputs(shape: Shape) -> dict[str, float]:
         1 - found["push_prompted"],
         1 - found["answer_tiny"],
         1 - found["push_hasty"],
+        1 - found["turns"],
         found["memoryless"] if shape.gap_count else 0.5,
     )
     return found
@@ -69,7 +74,7 @@ def judgeable(shape: Shape) -> bool:
 
 
 LLR_FEWEST = 2.0
-LLR_MOST = 5.4
+LLR_MOST = 5.3
 SIGNS = {
     "client_alphabet": 1,
     "server_alphabet": 1,
@@ -89,23 +94,27 @@ SIGNS = {
     "push_hasty": -1,
     "heavy": -1,
     "exact": 1,
+    "tiny_talk": -1,
+    "turns": -1,
     "weakest": 1,
 }
 
 WEIGHTS = {
-    "push_fixed": 1.24,
-    "answered": 2.61,
-    "push_count": 1.55,
-    "push_larger": 2.35,
-    "push_echoed": -0.04,
-    "push_prompted": -4.23,
-    "gaps_known": -1.49,
-    "answer_tiny": -3.77,
-    "request_size": 3.75,
-    "push_size": 1.98,
-    "push_hasty": -2.98,
-    "weakest": 6.13,
-    "": -12.02,
+    "push_fixed": 1.16,
+    "answered": 2.54,
+    "push_count": 2.99,
+    "push_larger": 2.82,
+    "push_echoed": -7.39,
+    "push_prompted": -4.89,
+    "gaps_known": -3.57,
+    "answer_tiny": -0.24,
+    "request_size": 7.96,
+    "push_size": 3.97,
+    "push_hasty": -2.62,
+    "tiny_talk": -7.88,
+    "turns": -4.38,
+    "weakest": 5.00,
+    "": -17.00,
 }
 """Log odds at even classes, so an LLR; the empty name is the constant. From `bench/fit_message_rhythm.py`."""
 
