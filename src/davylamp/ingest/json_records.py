@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ MAX_RECORD_BYTES = 16 << 20
 _WRAPPER = re.compile(rb'\s*\{\s*"[Rr]ecords"\s*:\s*\[')
 _STRUCTURAL = np.zeros(256, dtype=bool)
 _STRUCTURAL[list(b'"{}[]')] = True
-_Positions = np.ndarray[tuple[int], np.dtype[np.intp]]
+_Positions = np.ndarray[tuple[int], np.dtype[np.signedinteger[Any]]]
 _Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
@@ -86,15 +86,16 @@ def _records(data: bytes, level: int, base: int) -> tuple[_Positions, _Positions
         base: bracket depth at which records stand.
     """
     raw = np.frombuffer(data, dtype=np.uint8)
-    positions = np.flatnonzero(_STRUCTURAL[raw])
+    # A record of nothing but brackets is the worst: small numbers keep it at 13 bytes a bracket.
+    positions = np.flatnonzero(_STRUCTURAL[raw]).astype(np.int32)
     marks = raw[positions]
     quotes = marks == ord('"')
     quotes[_escaped(raw, positions, quotes)] = False
-    outside = (np.cumsum(quotes) & 1) == 0
+    outside = ~np.logical_xor.accumulate(quotes)
     brackets = outside & (marks != ord('"'))
     positions, marks = positions[brackets], marks[brackets]
     opens = (marks == ord("{")) | (marks == ord("["))
-    levels = level + np.cumsum(np.where(opens, 1, -1))
+    levels = level + np.cumsum(np.where(opens, np.int8(1), np.int8(-1)), dtype=np.int32)
     starts = positions[opens & (levels - 1 == base)]
     ends = positions[~opens & (levels == base)] + 1
     if len(ends) and (not len(starts) or ends[0] <= starts[0]):

@@ -1,0 +1,112 @@
+"""Evidence that is far larger than it looks ends in a coverage row, in bounded memory."""
+
+from __future__ import annotations
+
+import bz2
+import json
+import lzma
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+GIBIBYTE = 1 << 30
+PIECE_BYTES = 32 << 20
+# What the engine may take (`--memory 300MB`), and what an interpreter with its libraries and one
+# block in every stage takes besides; a file that was held whole would be three times this.
+MOST_BYTES = 750_000_000
+
+SSHD = b"Nov 20 10:00:01 web1 sshd[100]: Failed password for root from 203.0.113.7 port 50001 ssh2\n"
+FLOWS = (
+    b"2 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 "
+    b"1418530010 1418530070 ACCEPT OK\n"
+)
+EVENT = (
+    b'{"eventVersion":"1.08","eventTime":"2026-01-01T00:00:00Z","eventName":"GetObject","eventSource":"s3.amazonaws.com",'
+    b'"userIdentity":{"type":"Root","accountId":"123456789012"},"recipientAccountId":"123456789012"}'
+)
+HEADS = {
+    "sshd": SSHD + SSHD[:60],
+    "flows": FLOWS + FLOWS[:30],
+    "records": b'{"Records":[' + EVENT + b',{"eventName":"',
+    "event": EVENT + b"\n" + EVENT[:30],
+    "nested": b'{"Records":[' + EVENT + b",",
+    "csv": b"timestamp,value\n2026-01-01 00:00:00,5.0\n2026-01-01 00:05:00,",
+    "zeek": b"#separator \\x09\n#path\tdns\n#fields\tts\tid.orig_h\tid.resp_h\tquery\n#types\ttime\taddr\taddr\t"
+    b"string\n1.5\t10.0.0.1\t10.0.0.2\ta.example\n1.5\ta",
+}
+FILLS = {"nested": b"[", "csv": b"1"}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": lambda data: _squeezed(data),
+    "bz2": bz2.compress,
+    "xz": lambda data: lzma.compress(data, preset=0),
+    "zst": zstandard.ZstdCompressor(level=1).compress,
+}
+
+
+def _squeezed(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return packer.compress(data) + packer.flush()
+
+
+def _scan(path: Path, folder: Path) -> dict[str, Any]:
+    arguments = ["scan", str(path), "--memory", "300MB", "--format", "json", "--case", str(folder / "case")]
+    done = subprocess.run([sys.executable, "-m", "davylamp", *arguments], capture_output=True, check=False, timeout=600)
+    assert done.returncode in (0, 3, 4), done.stderr
+    assert b"Traceback" not in done.stderr
+    made: dict[str, Any] = json.loads(done.stdout)
+    assert made["run"]["peak_memory_bytes"] < MOST_BYTES
+    [row, *_] = made["coverage"]
+    assert "reader failed" not in row["reason"]
+    assert row["state"] in ("partial", "unreadable"), row
+    assert isinstance(row, dict)
+    return row
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted(HEADS))
+def test_a_line_of_a_gibibyte_is_one_reject(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "evidence.gz"
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    # Text that does not shrink to nothing: else it would be stopped as a bomb before it is a line.
+    filling = FILLS.get(kind) or b"".join(b"%07d " % number for number in range(1000))
+    piece = (filling * (PIECE_BYTES // len(filling) + 1))[:PIECE_BYTES]
+    with path.open("wb") as out:
+        out.write(packer.compress(HEADS[kind]))
+        for _ in range(GIBIBYTE // PIECE_BYTES):
+            out.write(packer.compress(piece))
+        out.write(packer.compress(b"\n"))
+        out.write(packer.flush())
+    row = _scan(path, tmp_path)
+    assert row["rejected_count"] >= 1 or "bomb" in row["reason"]
+    assert sum(row["event_classes"].values()) == 1, row
+
+
+@pytest.mark.slow
+def test_a_sparse_file_of_a_gibibyte_is_read_through(tmp_path: Path) -> None:
+    path = tmp_path / "auth.log"
+    path.write_bytes(SSHD * 60)
+    os.truncate(path, GIBIBYTE)
+    row = _scan(path, tmp_path)
+    assert row["event_classes"] == {"authentication": 60}
+    assert [each["line"] for each in row["rejects"]] == [61]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(PACKERS))
+def test_a_bomb_is_stopped(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "evidence"
+    member = PACKERS[name](bytes(PIECE_BYTES))
+    with path.open("wb") as out:
+        out.write(PACKERS[name](SSHD * 60))
+        for _ in range(8 * GIBIBYTE // PIECE_BYTES):
+            out.write(member)
+    row = _scan(path, tmp_path)
+    assert "bomb" in row["reason"]
+    assert row["event_classes"]["authentication"] == 60
