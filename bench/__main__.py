@@ -115,18 +115,32 @@ def _one(name: str, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs what was asked for and writes results as JSON and markdown."""
     chosen = _arguments(arguments)
+    document = _earlier(chosen) | {"machine": _machine(), "scale": chosen.scale, "runs_count": chosen.runs}
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)
-        machine = _machine()
-        results = {name: _one(name, chosen, folder) for name in chosen.names or (*NAMES, HELP)}
-    document = {"machine": machine, "scale": chosen.scale, "runs_count": chosen.runs, "results": results}
-    chosen.output.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(document, indent=1)
-    kept = text if chosen.folder is None else text.replace(str(chosen.folder), "FOLDER")
-    chosen.output.write_text(kept + "\n", encoding="utf-8")
-    print(markdown(json.loads(kept)))
+        for name in chosen.names or (*NAMES, HELP):
+            document["results"][name] = _one(name, chosen, folder)
+            # After each, so that a failure late in a long run costs nothing that was measured.
+            _keep(chosen.output, document, folder)
+    kept = json.loads(chosen.output.read_text(encoding="utf-8"))
+    print(markdown(kept))
     if chosen.write_readme:
-        write_into(HERE / "README.md", json.loads(kept))
+        write_into(HERE / "README.md", kept)
+
+
+def _earlier(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Results of the same scale that are there already: naming one kind of evidence measures that one anew."""
+    if chosen.names and chosen.output.is_file():
+        earlier: dict[str, Any] = json.loads(chosen.output.read_text(encoding="utf-8"))
+        if earlier["scale"] == chosen.scale:
+            return earlier
+    return {"results": {}}
+
+
+def _keep(output: Path, document: dict[str, Any], folder: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(document, indent=1).replace(str(folder), "FOLDER").replace(str(HERE), "bench")
+    output.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
