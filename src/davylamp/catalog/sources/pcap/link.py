@@ -49,12 +49,17 @@ def cooked2(window: Window, at: Int) -> Located:
 
 
 def ppp(window: Window, at: Int) -> Located:
-    """PPP, with or without address and control bytes, protocol field of one or two bytes."""
+    """PPP, with or without address and control bytes, protocol field of one or two bytes.
+
+    Serial lines captured as PPP may carry Cisco HDLC; its addresses 0f00 and 8f00 are no PPP protocols.
+    """
+    hdlc = (window.u16(at) & 0x7FFF) == 0x0F00
+    hdlc_kind, hdlc_start = cisco_hdlc(window, at)
     at = at + np.where(window.u16(at) == 0xFF03, 2, 0)
     short = (window.u8(at) & 1) == 1
     protocol = np.where(short, window.u8(at), window.u16(at))
     kind = np.select([protocol == 0x21, protocol == 0x57, protocol == 0x281], [IPV4, IPV6, MPLS], OTHER)
-    return kind, at + np.where(short, 1, 2)
+    return np.where(hdlc, hdlc_kind, kind), np.where(hdlc, hdlc_start, at + np.where(short, 1, 2))
 
 
 def pppoe(window: Window, at: Int) -> Located:

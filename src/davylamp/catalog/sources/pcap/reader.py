@@ -73,7 +73,7 @@ class Reader:
             else:
                 yield from _uncollected(self._buffer(each))
         yield from self._rows(self._flows.remaining(), None)
-        yield from self._account()
+        self._account()
 
     def _buffer(self, frames: Frames) -> Iterator[Batch | Reject]:
         decoded = decode(frames, self._fragments)
@@ -113,9 +113,10 @@ class Reader:
         over, self._over, self._over_bytes = self._over, [], 0
         return network_batch(over)
 
-    def _account(self) -> Iterator[Reject]:
+    def _account(self) -> None:
         if self._flows.evicted_count:
             reason = f"{self._flows.evicted_count} open flows were ended early to stay within the memory"
             self._file.partial_reason = "; ".join(filter(None, (self._file.partial_reason, reason)))
         if not self._kept_count and self._other_count and not self._rejected_count:
-            yield Reject(0, None, f"no IP packets: {self._other_count} frames of other protocols")
+            # Read to its end and understood: nothing in it is of a protocol that this source is for.
+            self._file.notes.append(f"no IP packets: {self._other_count} frames of other protocols")

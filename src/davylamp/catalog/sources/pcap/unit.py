@@ -55,7 +55,7 @@ class Pcap(RowSource):
     What it leaves out.
         IEEE 802.11, USB, netfilter log and other link types: each frame is a reject that says so. Frames of
         other protocols than IP (ARP, LLDP, spanning tree) are not evidence here and no rejects; a capture of
-        nothing else gives one reject. DNS on other ports than 53 (multicast DNS too), names in QUIC,
+        nothing else says so in a note. DNS on other ports than 53 (multicast DNS too), names in QUIC,
         messages after the 4,096th of a flow, VLAN numbers (one flow seen in two VLANs is one flow). When
         open flows outgrow a quarter of the memory, the longest silent ones are ended early and the file
         is partial. A record header that cannot be true ends the reading, and the file is partial.
