@@ -27,6 +27,7 @@ def check_scan(result: ScanResult, paths: Sequence[Path]) -> None:
     for row in rows.values():
         assert row["state"] in STATES
         assert "reader failed" not in row["reason"], row
+        assert "recognition failed" not in row["reason"], row
         assert "Traceback" not in row["reason"], row
         assert row["rejected_count"] >= len(row["rejects"])
         assert row["state"] == "read" or row["reason"]

@@ -95,7 +95,11 @@ def _read(
         return FileResult(FileCoverage(shown_path(path), None, state, reason), data.finish_digest(), data.raw_bytes)
     sample = Sample(path, head, whole=len(head) < SAMPLE_BYTES)
     path = shown_path(path)
-    source = recognize(sample, sources)
+    try:
+        source = recognize(sample, sources)
+    except Exception as error:  # noqa: BLE001 - a defect of one source costs one file, and says so
+        reason = f"recognition failed: {type(error).__name__}: {error}".splitlines()[0]
+        return FileResult(FileCoverage(path, None, UNREADABLE, reason), data.finish_digest(), data.raw_bytes)
     if source is None:
         coverage = FileCoverage(path, None, UNRECOGNIZED, "no source recognises its content")
         return FileResult(coverage, data.finish_digest(), data.raw_bytes)

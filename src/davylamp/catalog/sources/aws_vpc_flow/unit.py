@@ -138,7 +138,7 @@ def _parquet_columns(path: str) -> dict[str, str]:
     try:
         with Path(path).open("rb") as file:
             schema = pq.read_schema(file)
-    except (OSError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException):  # ValueError: a column's name that is not UTF-8
         return {}
     columns: dict[str, str] = {}
     for column in schema:
