@@ -45,6 +45,8 @@ _ASSET: Mapping[str, str] = {
     "device_inventory": "coalesce(i.asset, f.asset, n.asset, a.asset, t.instance_uid, t.device_name, t.ip)",
     "detection_finding": "coalesce(a.asset, n.asset, t.src_ip, t.device_name, 'unknown host')",
 }
+# Rows that a host's own sensor wrote, and what its audit log says.
+_HOST_ASSET = "coalesce(p.asset, n.asset, t.device_name, 'unknown host')"
 _ADDRESS: Mapping[str, str] = {
     "authentication": "device_ip",
     "dns_activity": "src_ip",
@@ -117,7 +119,7 @@ def _with_asset(event_class: EventClass, filled: bool) -> str:
     if not filled:
         extra = ", CAST(NULL AS VARCHAR) AS peer_asset" if name == "network_activity" else ""
         return f"SELECT *, CAST(NULL AS VARCHAR) AS asset{extra} FROM {name}_stored"
-    expression = _ASSET[name].format(private=_PRIVATE)
+    expression = _ASSET.get(name, _HOST_ASSET).format(private=_PRIVATE)
     joins = _joins(name, columns)
     for alias in "pifnas":
         if f" {alias} ON" not in joins:
