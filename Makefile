@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup scan example check test docs new bench requirements lint types layers system spark clean
+.PHONY: help setup scan example check test docs golden new bench requirements lint types layers system spark clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ system: ## Debian packages that the tests use (browser, SSH server, Java)
 
 docs: $(VENV)/.dev ## write docs/reference anew from the units' docstrings
 	@$(BIN)/python -m tools.reference
+
+golden: $(VENV)/.dev ## write tests/golden anew from the data sets beside the checkout (or in DAVYLAMP_DATA)
+	@$(BIN)/python -m tools.golden
 
 new: $(VENV)/.dev ## scaffold a unit with failing cases: make new KIND=detection NAME=my_unit
 	@$(BIN)/python -m tools.new_unit "$(KIND)" "$(NAME)"
