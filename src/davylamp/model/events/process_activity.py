@@ -21,7 +21,12 @@ PROCESS_ACTIVITY = EventClass(
         Column("image_uid", "VARCHAR", "device:inode", "Which file that is."),
         Column("image_sha256", "VARCHAR", "hex", "Its hash, where it was taken."),
         Column("image_package", "VARCHAR", "", "Package that owns the image."),
-        Column("image_package_state", "VARCHAR", "unmodified|modified|unowned|unknown", "What the package says of it."),
+        Column(
+            "image_package_state",
+            "VARCHAR",
+            "unmodified|modified|configured|unowned|unknown",
+            "What the package says of it.",
+        ),
         Column("script_path", "VARCHAR", "path", "Script an interpreter was started with."),
         Column("working_folder", "VARCHAR", "path", "Current folder."),
         Column("user_uid", "BIGINT", "uid", "Effective user id."),

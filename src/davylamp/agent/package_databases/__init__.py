@@ -1,0 +1,1 @@
+"""Databases of package managers: which files a package brought, and what their content was."""
