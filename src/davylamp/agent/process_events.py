@@ -95,7 +95,7 @@ class Connector:
                 continue
             if len(data) < SMALLEST_BYTES:
                 continue
-            _, _, sequence, _, _, _, what, cpu, at_ns, first, second, third, fourth, fifth, sixth = unpack(
+            _, _, sequence, _, _, _, what, cpu, at_ns, _, second, third, fourth, _, sixth = unpack(
                 data.ljust(_EVENT.size, b"\0")
             )
             if what == NONE:

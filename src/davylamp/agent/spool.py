@@ -1,5 +1,3 @@
-# pathlib would cost the sensor a megabyte of memory.
-# ruff: noqa: PTH103, PTH108, PTH116, PTH118, PTH123, PTH208
 """The sensor's spool: bounded, crash-safe segments of records (`davylamp.host/1`), in the order of their sequence."""
 
 from __future__ import annotations

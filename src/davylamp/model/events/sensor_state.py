@@ -8,7 +8,12 @@ SENSOR_STATE = EventClass(
     meaning="What the sensor says of itself: what it could not look at, what it lost, what it cost; our extension.",
     columns=(
         Column("time", "TIMESTAMP", "UTC", "Instant of the statement."),
-        Column("kind", "VARCHAR", "started|stopped|could_not_look|lost|slowed|cost", "What sort of statement it is."),
+        Column(
+            "kind",
+            "VARCHAR",
+            "started|stopped|could_not_look|lost|slowed|clock_set_back|cost",
+            "What sort of statement it is.",
+        ),
         Column("name", "VARCHAR", "", "What it is about: sockets, processes, dns, ..."),
         Column("reason", "VARCHAR", "", "Why, in words, with the capability that would allow it."),
         Column("lost_count", "BIGINT", "count", "Records lost or skipped, for a loss."),
