@@ -29,6 +29,24 @@ def parse_bytes(text: str) -> int:
     return int(float(number) * base ** _STEPS[prefix.lower()])
 
 
+def parse_duration(text: str) -> float:
+    """Reads `60s`, `5m`, `24h`, `7d` as seconds; a bare number is seconds.
+
+    Raises:
+        UsageError: the text is no duration.
+    """
+    stripped = text.strip()
+    match = _DURATION.match(stripped if not stripped.isdecimal() else f"{stripped}s")
+    if match is None:
+        raise UsageError(
+            "this is not a duration",
+            where=text,
+            why="expected a whole number and a unit: s, m, h, d or w",
+            hint="write it like 60s or 5m",
+        )
+    return float(int(match.group(1)) * _DURATION_S[match.group(2)])
+
+
 def parse_instant(text: str, *, now: datetime | None = None) -> datetime:
     """Reads an ISO instant, or a duration before `now` such as `24h`; naive text is UTC.
 

@@ -34,6 +34,9 @@ class _Meddler:
     def judging(self, unit: str) -> None:
         pass
 
+    def observing(self, elapsed_s: float, duration_s: float) -> None:
+        pass
+
 
 def _scan(folder: Path, act: Callable[[Path], object] | None = None) -> tuple[ScanResult, dict[str, dict[str, Any]]]:
     request = ScanRequest(paths=(str(folder / "evidence"),), case_folder=folder / "case")

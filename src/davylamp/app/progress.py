@@ -16,6 +16,10 @@ class Progress(Protocol):
         """A detection is about to look."""
         ...
 
+    def observing(self, elapsed_s: float, duration_s: float) -> None:
+        """The host is being looked at."""
+        ...
+
 
 class Silent:
     """Draws nothing."""
@@ -24,4 +28,7 @@ class Silent:
         """Says nothing."""
 
     def judging(self, unit: str) -> None:
+        """Says nothing."""
+
+    def observing(self, elapsed_s: float, duration_s: float) -> None:
         """Says nothing."""

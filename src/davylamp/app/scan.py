@@ -18,6 +18,7 @@ from davylamp.app.join_assets import declared_assets, keep_declaration
 from davylamp.app.machine_ends import machine_ends
 from davylamp.app.places import keep_as_last, new_case_folder
 from davylamp.app.progress import Progress, Silent
+from davylamp.app.sensor_coverage import sensor_coverage
 from davylamp.correlate.incidents import correlate
 from davylamp.cost.assess import assess
 from davylamp.cost.price_book import PriceBook
@@ -81,8 +82,8 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     engine = DuckEngine(request.memory_bytes, case.scratch)
     try:
         bytes_count = ingest_evidence(request.paths, case, engine, registry.sources(), request.memory_bytes, watch)
-        coverage = coverage_of(case)
         judged = _judge(request, case, engine, declared, book, watch)
+        coverage = (*coverage_of(case), *sensor_coverage(engine))
         run = Run(
             version=davylamp.__version__,
             started_at=started_at,

@@ -13,6 +13,9 @@ from typing import Any, TextIO
 
 from davylamp.errors import CaseError, UsageError
 
+# The word that stands for this machine among the paths; a folder of that name is `./host`.
+HOST = "host"
+
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command named in the options."""
@@ -22,12 +25,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _scan(options: argparse.Namespace) -> int:
     from davylamp.app.scan import ScanRequest, scan
+    from davylamp.app.scan_host import scan_host
     from davylamp.cli.progress import progress_on
-    from davylamp.units import parse_bytes, parse_instant
+    from davylamp.units import parse_bytes, parse_duration, parse_instant
 
     now = datetime.now(UTC)
+    host = not options.paths or options.paths[0] == HOST
     request = ScanRequest(
-        paths=tuple(options.paths),
+        paths=tuple(options.paths[1:] if host else options.paths),
         case_folder=_path(options.case),
         assets_file=_path(options.assets),
         prices_file=_path(options.prices),
@@ -37,7 +42,7 @@ def _scan(options: argparse.Namespace) -> int:
         by_severity=options.exit_code,
     )
     with progress_on(sys.stderr) as progress:
-        result = scan(request, progress)
+        result = scan_host(request, parse_duration(options.observe), progress) if host else scan(request, progress)
     with _output(options.output) as out:
         _render(result.document, options.format, out)
     for failure in result.failures:

@@ -13,7 +13,7 @@ EVENT_FORMATS = ("jsonl", "csv", "parquet")
 
 _DESCRIPTION = """\
 Finds crypto mining in cloud fleets, tells how it got in, what it costs by the
-hour, and what to do. Start with: davylamp scan PATH"""
+hour, and what to do. Start with: davylamp scan host, or davylamp scan PATH"""
 _EPILOG = """\
 exit codes: 0 everything read, 1 internal error, 2 usage, 3 nothing readable,
 4 coverage is partial; with --exit-code, 11 to 15 by the highest severity found
@@ -46,11 +46,14 @@ def build_parser() -> argparse.ArgumentParser:
 def _scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     scan = commands.add_parser(
         "scan",
-        help="read evidence and tell what it says",
+        help="look at this host, or read evidence, and tell what it says",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    scan.add_argument("paths", nargs="*", metavar="PATH", help="file, folder, glob, or - for standard input")
+    scan.add_argument(
+        "paths", nargs="*", metavar="PATH", help="host (this machine; the default), file, folder, glob, or -"
+    )
+    scan.add_argument("--observe", metavar="TIME", default="20s", help="how long to look at the host (default: 20s)")
     scan.add_argument("--assets", metavar="FILE", help="assets file (default: davylamp.toml in a scanned folder)")
     scan.add_argument("--prices", metavar="FILE", help="CSV of your own prices, laid over the bundled ones")
     _case_option(scan, "keep the evidence store here; can be scanned into again")

@@ -23,6 +23,10 @@ class _Drawn:
         """A detection is about to look."""
         self._show(f"judging {unit}", None, None)
 
+    def observing(self, elapsed_s: float, duration_s: float) -> None:
+        """The host is being looked at."""
+        self._show("looking at this host (seconds; Ctrl-C ends it early)", round(elapsed_s), round(duration_s))
+
     def _show(self, text: str, done_count: int | None, total_count: int | None) -> None:
         self._bar.update(self._task, description=text, completed=done_count, total=total_count)  # type: ignore[attr-defined]
 

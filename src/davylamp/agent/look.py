@@ -1,0 +1,58 @@
+"""One look at this host, from the first listing to the last: what `davylamp scan host` keeps as evidence."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from davylamp.agent import procfs
+from davylamp.agent.connections import Connections
+from davylamp.agent.details import Reader, users_of
+from davylamp.agent.observe import Observation
+from davylamp.agent.processes import OwnerOf, Table, collect_hidden
+from davylamp.agent.record import Look, Recorder
+
+State = Callable[[Look], OwnerOf | None]
+
+
+def look_at_host(recorder: Recorder, duration_s: float, state: State, tick: Callable[[float], None]) -> None:
+    """Looks at processes, connections, CPU and state, for so long.
+
+    Args:
+        state: collects what does not move (startup items, services, settings); gives what knows files' packages.
+        tick: told the seconds passed, about once a second.
+    """
+    look = Look(recorder, time.time())
+    boot = procfs.boot_at()
+    recorder.header(look.at, boot_at=boot, user_uid=os.geteuid())
+    table = Table(Reader(users_of(), boot))
+    table.refresh()
+    table.owner_of = state(look)
+    table.tell(Look(recorder, time.time()), table.refresh(), "snapshot")
+    connections = Connections(table)
+    opened = connections.open(Look(recorder, time.time()))
+    if opened:
+        connections.record_listening(Look(recorder, time.time()))
+        connections.record_changed(Look(recorder, time.time()))
+    observation = Observation(recorder, table, connections if opened else None)
+    try:
+        observation.run(duration_s, tick)
+    finally:
+        last = Look(recorder, time.time())
+        if opened:
+            connections.record_changed(last, everything=True)
+            connections.finish(last)
+        collect_hidden(last, table)
+        _state_refusals(last, table.reader.refused)
+
+
+def _state_refusals(look: Look, refused: dict[str, int]) -> None:
+    """Says what of other users' processes was kept from us."""
+    if os.geteuid() == 0 or not refused:
+        return  # root is refused by kernel threads and by processes that are ending, which hide nothing
+    named = ", ".join(f"{what} of {count}" for what, count in sorted(refused.items()))
+    look.could_not_look(
+        "processes of other users",
+        f"not read: {named}; CAP_SYS_PTRACE, or running as root, would show images, environments and open files",
+    )

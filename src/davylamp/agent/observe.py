@@ -1,0 +1,145 @@
+"""One look at the host that lasts: processes, connections and CPU are sampled over a window."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from davylamp.agent import procfs, usage
+from davylamp.agent.connections import Connections
+from davylamp.agent.processes import Table
+from davylamp.agent.procfs import MachineTime
+from davylamp.agent.record import Look, Recorder
+
+STEP_S = 1.0
+# A process that used less than this share of one CPU over the whole window burns nothing worth a row.
+LEAST_CPU_RATIO = 0.01
+# Inode of the first pid namespace (PROC_PID_INIT_INO, include/linux/proc_ns.h).
+FIRST_PID_NAMESPACE = "pid:[4026531836]"
+
+Tick = Callable[[float], None]
+
+
+@dataclass
+class Observation:
+    """Samples until the window ends.
+
+    Args:
+        recorder: where records go.
+        table: the processes, refreshed at every step.
+        connections: the connections, or None where the kernel tells none.
+    """
+
+    recorder: Recorder
+    table: Table
+    connections: Connections | None
+    rows: dict[tuple[int, int], list[dict[str, object]]] = field(default_factory=dict)
+    before: dict[int, usage.Counters] = field(default_factory=dict)
+
+    def run(self, duration_s: float, tick: Tick) -> None:
+        """Samples every second for so long; a stop (KeyboardInterrupt) ends the window and keeps what was seen."""
+        began = time.monotonic()
+        last_at, last = time.time(), procfs.machine_time()
+        last_total = self._total_ticks()
+        self.before = {pid: usage.Counters(stat) for pid, stat in self.table.stats.items()}
+        try:
+            while (elapsed := time.monotonic() - began) < duration_s:
+                tick(elapsed)
+                time.sleep(min(STEP_S, max(0.05, duration_s - elapsed)))
+                at, now = time.time(), procfs.machine_time()
+                self._step(Look(self.recorder, at), last_at, now.at_s - last.at_s)
+                total = self._total_ticks()
+                self._machine(last_at, last, now, (total - last_total) / procfs.TICKS_PER_S)
+                last_at, last, last_total = at, now, total
+        finally:
+            self._write()
+
+    def _step(self, look: Look, began_at: float, length_s: float) -> None:
+        new = self.table.refresh()
+        if new:
+            self.table.tell(look, new, "launch")
+        after: dict[int, usage.Counters] = {}
+        for pid, stat in self.table.stats.items():
+            before = self.before.get(pid)
+            same = before is not None and before.stat.start_ticks == stat.start_ticks
+            spent = stat.ticks - before.stat.ticks if before is not None and same else stat.ticks
+            # Threads and bytes are read of those alone that burn; all else is one small file a process.
+            busy = spent > LEAST_CPU_RATIO * length_s * procfs.TICKS_PER_S
+            after[pid] = usage.counters_of(stat) if busy else usage.Counters(stat)
+            if before is not None and same and (spent or (pid, stat.start_ticks) in self.rows):
+                columns = usage.window_columns(before, after[pid], length_s)
+                columns |= {"time": began_at, "end_time": look.at}
+                self.rows.setdefault((pid, stat.start_ticks), []).append(columns)
+        self.before = after
+        if self.connections is not None:
+            self.connections.record_changed(look)
+
+    def _total_ticks(self) -> int:
+        """Ticks of all processes that are here and of all that they have reaped: it only grows."""
+        return sum(stat.ticks + stat.reaped_ticks for stat in self.table.stats.values())
+
+    def _machine(self, began_at: float, last: MachineTime, now: MachineTime, visible_s: float) -> None:
+        period_s = now.at_s - last.at_s
+        there_was_s = now.all_s - last.all_s
+        if there_was_s <= 0:
+            return
+        self.recorder.record(
+            "resource_usage",
+            began_at,
+            metric="cpu",
+            period_s=period_s,
+            used_ratio=(now.spent_s - last.spent_s) / there_was_s,
+        )
+        if procfs.link_of("/proc/self/ns/pid") != FIRST_PID_NAMESPACE:
+            return  # in a container `/proc/stat` counts the whole machine, and the listing does not
+        self.recorder.record(
+            "resource_usage",
+            began_at,
+            metric="cpu_of_processes",
+            period_s=period_s,
+            used_ratio=(now.processes_s - last.processes_s) / there_was_s,
+        )
+        self.recorder.record(
+            "resource_usage",
+            began_at,
+            metric="cpu_of_visible_processes",
+            period_s=period_s,
+            used_ratio=max(0.0, visible_s) / there_was_s,
+        )
+
+    def _write(self) -> None:
+        """Writes the windows of the processes that burned; the rest of them says nothing."""
+        for (_, start_ticks), windows in sorted(self.rows.items()):
+            spent = sum(_seconds(row, "cpu_user_s") + _seconds(row, "cpu_system_s") for row in windows)
+            length = _seconds(windows[-1], "end_time") - _seconds(windows[0], "time")
+            if spent < LEAST_CPU_RATIO * length:
+                continue
+            pid = windows[0]["process_pid"]
+            stat = self.table.stats.get(pid) if isinstance(pid, int) else None
+            allowed = usage.cpu_allowed_count(stat.pid, _group(stat.pid)) if stat is not None else os.cpu_count()
+            started_at = round(self.table.reader.boot + start_ticks / procfs.TICKS_PER_S, 2)
+            for row in windows:
+                at = _seconds(row, "time")
+                kept = {name: value for name, value in row.items() if name != "time"}
+                self.recorder.record(
+                    "process_usage", at, process_started_at=started_at, cpu_allowed_count=allowed, **kept
+                )
+
+
+def _seconds(row: dict[str, object], name: str) -> float:
+    value = row[name]
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _group(pid: int) -> str | None:
+    """The control group that limits a process's CPU."""
+    try:
+        lines = procfs.read_bytes(f"/proc/{pid}/cgroup").decode("utf-8", "backslashreplace").splitlines()
+    except OSError:
+        return None
+    groups = [parts for line in lines if len(parts := line.split(":", 2)) == 3]
+    version_1 = [path for _, names, path in groups if "cpu" in names.split(",")]
+    version_2 = [path for _, names, path in groups if not names]
+    return next(iter(version_1 + version_2), None)

@@ -1,0 +1,265 @@
+"""Connections and listening ports as the kernel's own socket diagnosis tells them, with tcp_info's counters."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from davylamp.agent import netlink, procfs
+from davylamp.agent.record import Look
+
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY = 4, 20
+INET_DIAG_INFO = 2
+CLONE_NEWNET = 0x40000000
+STATES = {
+    1: "established",
+    2: "syn_sent",
+    3: "syn_received",
+    4: "fin_wait_1",
+    5: "fin_wait_2",
+    6: "time_wait",
+    7: "closed",
+    8: "close_wait",
+    9: "last_ack",
+    10: "listen",
+    11: "closing",
+}
+LISTEN = 10
+# Time-wait sockets carry nothing and have no owner.
+CONNECTED_STATES = sum(1 << state for state in (1, 2, 3, 4, 5, 8, 9, 11))
+_REQUEST = struct.Struct("=BBBBI")
+_ID = struct.Struct("!HH16s16s")
+_HEAD = struct.Struct("=BBBB")
+_TAIL = struct.Struct("=IIIII")
+_BODY_BYTES = 4 + 48 + 20
+_ATTRIBUTE = struct.Struct("=HH")
+# Offsets in struct tcp_info (include/uapi/linux/tcp.h).
+_LAST_SENT, _LAST_RECEIVED, _ROUND_TRIP = 44, 52, 68
+_BYTES_ACKED, _BYTES_RECEIVED, _DATA_SEGMENTS_IN = 120, 128, 152
+
+
+@dataclass(slots=True)
+class Socket:
+    """One socket as the kernel tells it; counters are None where it gives none."""
+
+    uid: str
+    protocol: str
+    state: int
+    local_ip: str
+    local_port: int
+    remote_ip: str
+    remote_port: int
+    user_uid: int
+    inode: int
+    namespace: str | None = None
+    bytes_out: int | None = None
+    bytes_in: int | None = None
+    segments_out: int | None = None
+    segments_in: int | None = None
+    last_sent_ago_s: float | None = None
+    last_received_ago_s: float | None = None
+    round_trip_s: float | None = None
+
+
+@dataclass
+class Channels:
+    """Open questions' channels: one for each network namespace, kept open.
+
+    A channel stays in the namespace it was opened in, so entering one is needed only once.
+    """
+
+    proc: str = "/proc"
+    opened: dict[str, socket.socket] = field(default_factory=dict)
+    refused: str = ""
+
+    def open_own(self) -> None:
+        """Opens the channel of our own namespace.
+
+        Raises:
+            OSError: the kernel has no socket diagnosis for us.
+        """
+        if "" not in self.opened:
+            self.opened[""] = _channel()
+
+    def open_others(self, pids: Iterable[int]) -> None:
+        """Opens channels of the namespaces that these processes live in, where we may enter them."""
+        own = procfs.link_of(f"{self.proc}/self/ns/net") or ""
+        wanted: dict[str, int] = {}
+        for pid in pids:
+            link = procfs.link_of(f"{self.proc}/{pid}/ns/net")
+            if link and link != own and link not in self.opened:
+                wanted.setdefault(link, pid)
+        for link, pid in wanted.items():
+            try:
+                self.opened[link] = self._inside(pid)
+            except OSError as error:
+                self.refused = f"network namespaces of containers need CAP_SYS_ADMIN ({error.strerror or error})"
+
+    def close(self) -> None:
+        """Lets go of all channels."""
+        for channel in self.opened.values():
+            channel.close()
+        self.opened.clear()
+
+    def _inside(self, pid: int) -> socket.socket:
+        libc = ctypes.CDLL(None, use_errno=True)
+        home = os.open(f"{self.proc}/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            there = os.open(f"{self.proc}/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                if libc.setns(there, CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+                try:
+                    return _channel()
+                finally:
+                    if libc.setns(home, CLONE_NEWNET):
+                        raise OSError(ctypes.get_errno(), "cannot return to the own network namespace")
+            finally:
+                os.close(there)
+        finally:
+            os.close(home)
+
+    def sockets(self, states: int = CONNECTED_STATES, protocols: Iterable[str] = ("tcp",)) -> list[Socket]:
+        """Sockets in the wanted states, of all namespaces that are open."""
+        found: list[Socket] = []
+        for link, channel in list(self.opened.items()):
+            for protocol in protocols:
+                for family in (socket.AF_INET, socket.AF_INET6):
+                    try:
+                        found += _dump(channel, family, protocol, states, link or None)
+                    except netlink.NetlinkError:
+                        continue  # a kernel without this family or protocol
+        return found
+
+
+def _channel() -> socket.socket:
+    channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
+    channel.settimeout(5.0)
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    return channel
+
+
+def _dump(channel: socket.socket, family: int, protocol: str, states: int, link: str | None) -> list[Socket]:
+    number = socket.IPPROTO_TCP if protocol == "tcp" else socket.IPPROTO_UDP
+    wanted = 1 << (INET_DIAG_INFO - 1) if protocol == "tcp" else 0
+    request = _REQUEST.pack(family, number, wanted, 0, states) + bytes(48)
+    made = (_socket(body, protocol) for body in netlink.dump(channel, SOCK_DIAG_BY_FAMILY, request))
+    return [_in_namespace(each, link) for each in made if each is not None]
+
+
+def _in_namespace(each: Socket, link: str | None) -> Socket:
+    each.namespace = None if link is None else link.partition("[")[2].rstrip("]")
+    return each
+
+
+def _socket(body: memoryview, protocol: str) -> Socket | None:
+    if len(body) < _BODY_BYTES:
+        return None
+    family, state, _, _ = _HEAD.unpack_from(body)
+    local_port, remote_port, local, remote = _ID.unpack_from(body, 4)
+    cookie = bytes(body[44:52])
+    _, _, _, user_uid, inode = _TAIL.unpack_from(body, 52)
+    made = Socket(
+        uid=int.from_bytes(cookie, "little").__format__("x"),
+        protocol=protocol,
+        state=state,
+        local_ip=_address(family, local),
+        local_port=local_port,
+        remote_ip=_address(family, remote),
+        remote_port=remote_port,
+        user_uid=user_uid,
+        inode=inode,
+    )
+    _counters(made, body[_BODY_BYTES:])
+    return made
+
+
+def _address(family: int, raw: bytes) -> str:
+    if family == socket.AF_INET:
+        return socket.inet_ntop(socket.AF_INET, raw[:4])
+    if raw.startswith(b"\0" * 10 + b"\xff\xff"):
+        return socket.inet_ntop(socket.AF_INET, raw[12:])
+    return socket.inet_ntop(socket.AF_INET6, raw)
+
+
+def _counters(made: Socket, attributes: memoryview) -> None:
+    place = 0
+    while place + 4 <= len(attributes):
+        length, kind = _ATTRIBUTE.unpack_from(attributes, place)
+        if length < 4:
+            return
+        if kind & 0x3FFF == INET_DIAG_INFO:
+            info = attributes[place + 4 : place + length]
+            if len(info) >= 160:
+                made.last_sent_ago_s = _u32(info, _LAST_SENT) / 1000
+                made.last_received_ago_s = _u32(info, _LAST_RECEIVED) / 1000
+                made.round_trip_s = _u32(info, _ROUND_TRIP) / 1e6
+                made.bytes_out, made.bytes_in = struct.unpack_from("=QQ", info, _BYTES_ACKED)
+                made.segments_in, made.segments_out = struct.unpack_from("=II", info, _DATA_SEGMENTS_IN)
+            return
+        place += (length + 3) & ~3
+
+
+def _u32(info: memoryview, offset: int) -> int:
+    value: int = struct.unpack_from("=I", info, offset)[0]
+    return value
+
+
+def owners(pids: Iterable[int], proc: str = "/proc") -> tuple[dict[int, int], int]:
+    """Socket inode -> pid of the first process that holds it, and how many processes could not be read."""
+    held: dict[int, int] = {}
+    refused = 0
+    for pid in sorted(pids):
+        try:
+            names = os.listdir(f"{proc}/{pid}/fd")
+        except PermissionError:
+            refused += 1
+            continue
+        except OSError:
+            continue
+        for name in names:
+            try:
+                target = os.readlink(f"{proc}/{pid}/fd/{name}")
+            except OSError:
+                continue
+            if target.startswith("socket:["):
+                held.setdefault(int(target[8:-1]), pid)
+    return held, refused
+
+
+def exposure(ip: str, namespace: str | None) -> str:
+    """Who may reach a port that is bound to this address, as far as the host says."""
+    if namespace is not None:
+        return "container"
+    if ip in ("0.0.0.0", "::"):
+        return "any"
+    return "loopback" if ip == "::1" or ip.startswith("127.") else "address"
+
+
+def record_usage(look: Look, each: Socket, direction: str | None, owner: dict[str, object]) -> None:
+    """Writes one reading of a connection."""
+    look.record(
+        "socket_usage",
+        socket_uid=each.uid,
+        protocol=each.protocol,
+        state=STATES.get(each.state, str(each.state)),
+        direction=direction,
+        src_ip=each.local_ip,
+        src_port=each.local_port,
+        dst_ip=each.remote_ip,
+        dst_port=each.remote_port,
+        bytes_out=each.bytes_out,
+        bytes_in=each.bytes_in,
+        segments_out=each.segments_out,
+        segments_in=each.segments_in,
+        last_sent_ago_s=each.last_sent_ago_s,
+        last_received_ago_s=each.last_received_ago_s,
+        round_trip_s=each.round_trip_s,
+        user_uid=each.user_uid,
+        network_namespace_uid=each.namespace,
+        **owner,
+    )

@@ -1,0 +1,83 @@
+"""Scan of this host: the sensor looks for a while, and what it wrote is scanned as any evidence is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from davylamp.agent.look import look_at_host
+from davylamp.agent.record import Recorder
+from davylamp.app.places import state_folder
+from davylamp.app.progress import Progress
+from davylamp.app.scan import ScanRequest, ScanResult, scan
+from davylamp.errors import CaseError
+from davylamp.store.case import Case
+
+DEFAULT_OBSERVE_S = 20.0
+# Looks kept of scans that named no case; each is about a megabyte.
+KEPT_LOOKS_COUNT = 5
+# Where sshd's verdicts lie; a log that is named as evidence besides is read once.
+LOGS = ("/var/log/auth.log", "/var/log/auth.log.1", "/var/log/secure")
+
+
+def scan_host(
+    request: ScanRequest, observe_s: float = DEFAULT_OBSERVE_S, progress: Progress | None = None
+) -> ScanResult:
+    """Looks at this host for `observe_s` seconds and scans what was seen, with the host's own logs.
+
+    Raises:
+        CaseError: what was seen cannot be written.
+    """
+    if request.case_folder is not None:
+        Case(request.case_folder, create=True).close()
+    folder = (request.case_folder or state_folder()) / "host"
+    evidence = _observed(folder, observe_s, progress)
+    if request.case_folder is None:
+        _forget_older(folder)
+    logs = [path for path in LOGS if Path(path).is_file()]
+    return scan(replace(request, paths=(str(evidence), *logs, *request.paths)), progress)
+
+
+def _observed(folder: Path, observe_s: float, progress: Progress | None) -> Path:
+    """Lets the sensor write its file; a Ctrl-C ends the look early and keeps what was seen."""
+    target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
+    tick: Callable[[float], None] = _nothing if progress is None else _drawing(progress, observe_s)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with target.open("w", encoding="ascii") as out:
+            look_at_host(Recorder(out.write), observe_s, _no_state, tick)
+    except OSError as error:
+        raise CaseError(
+            "what the host shows cannot be kept",
+            where=str(error.filename or target),
+            why=(error.strerror or str(error)).lower(),
+            hint=f"df -h {folder}; davylamp scan host --case DIR",
+        ) from error
+    return target
+
+
+def _no_state(_: object) -> None:
+    return None
+
+
+def _nothing(_: float) -> None:
+    return None
+
+
+def _drawing(progress: Progress, observe_s: float) -> Callable[[float], None]:
+    began = time.monotonic()
+
+    def tick(elapsed_s: float) -> None:
+        progress.observing(elapsed_s, observe_s)
+
+    tick(time.monotonic() - began)
+    return tick
+
+
+def _forget_older(folder: Path) -> None:
+    looks = sorted(folder.glob("*.jsonl"))
+    for old in looks[:-KEPT_LOOKS_COUNT]:
+        old.unlink(missing_ok=True)
