@@ -14,6 +14,7 @@ from davylamp.kit.engine import literal
 
 # DuckDB needs room for a few blocks a thread; below this it cannot write one Parquet row group.
 MIN_MEMORY_BYTES = 64 << 20
+_INTERRUPTED = "Query interrupted"
 
 
 class DuckEngine:
@@ -76,6 +77,11 @@ class DuckEngine:
     def _run(self, sql: str, params: Mapping[str, object] | None) -> Any:
         try:
             return self._connection.execute(sql, dict(params) if params else None)
+        except RuntimeError as error:
+            # DuckDB's Python client turns a Ctrl-C during a query into this; what it is must not be lost on the way.
+            if type(error) is RuntimeError and str(error) == _INTERRUPTED:
+                raise KeyboardInterrupt from error
+            raise
         except duckdb.OutOfMemoryException as error:
             raise CaseError(
                 "the engine ran out of memory",

@@ -1,0 +1,32 @@
+"""The embedded engine: what happens to a query that is stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from davylamp.store.engine import DuckEngine
+
+
+def test_ctrl_c_during_a_query_stays_a_ctrl_c(tmp_path: Path) -> None:
+    engine = DuckEngine(256 << 20, tmp_path)
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def press() -> None:
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    finger = threading.Thread(target=press)
+    finger.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.rows("SELECT count(*) FROM range(100000000) a, range(1000) b WHERE a.range % 7 = b.range % 5")
+    finally:
+        finger.join()
+        signal.signal(signal.SIGINT, previous)
+        engine.close()
