@@ -121,6 +121,30 @@ class HostFiles:
             self.failures.append((path, f"longer than {limit_bytes} bytes, the rest was not read"))
         return data[:limit_bytes]
 
+    def read_head(self, path: str, head_bytes: int) -> bytes:
+        """The first bytes of a file; empty when there are none or it is closed to us."""
+        try:
+            descriptor = self.open(path)
+        except TimeoutError:
+            raise
+        except (OSError, ValueError):
+            return b""
+        try:
+            return os.read(descriptor, head_bytes)
+        except OSError:
+            return b""
+        finally:
+            os.close(descriptor)
+
+    def is_file(self, path: str) -> bool:
+        """Whether a path leads to a regular file."""
+        try:
+            return stat.S_ISREG(os.lstat(self.look.path(self.resolve(path))).st_mode)
+        except TimeoutError:
+            raise
+        except (OSError, ValueError):
+            return False
+
     def text(self, path: str) -> str:
         """A small file's text, stripped; empty when it is not there."""
         return plain(self.read(path, 64 * 1024) or b"").strip("\x00 \t\r\n")

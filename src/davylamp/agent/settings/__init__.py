@@ -1,0 +1,1 @@
+"""How the host is set up: one file a subject."""
