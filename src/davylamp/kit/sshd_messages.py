@@ -35,7 +35,14 @@ _CLOSED_TAIL = r"( ([^ ]+) port ([0-9]+)(?:: Too many authentication failures)?(
 _PAM_TAIL = r"([ ;]rhost=([^ ]*)(?: +user=(.*))?)$"
 _PAM_FAILURE = r"^pam_[a-z0-9_]+\(sshd:auth\): authentication failure;"
 _PAM_MORE = r"^PAM [0-9]{1,4} more authentication failures?;"
-_PAM_ERROR = r"^PAM: Authentication [a-z]+ for "
+# What PAM's library says instead of yes (`Authentication failure`, `User not known to the underlying authentication
+# module`), one of them with a ` for ` of its own.
+_PAM_ERROR = r"^PAM: (?:Have exhausted maximum number of retries for service|[A-Za-z][A-Za-z ,;/-]*?) for "
+# sshd turned a name of its own away before it asked for a credential; only these reasons come with a source.
+_DENIED_TAIL = (
+    r"( from ([^ ]+)() not allowed because (?:not listed in AllowUsers|listed in DenyUsers"
+    r"|none of user's groups are listed in AllowGroups|a group is listed in DenyGroups|not in any group))$"
+)
 _CLOSED = (
     r"^(?:Connection (?:closed|reset) by|Disconnected from|Disconnecting|Timeout before authentication for)"
     r" (?:authenticating|invalid) user "
@@ -66,12 +73,16 @@ _QUICK: Mapping[str, str] = {
 }
 _QUICK_UNKNOWN = rf"^Failed ([^ ]+) for (invalid user [^ ]*){_QUICK_END}"
 
+# EC2's own host names: of the private address, or of the instance.
+_EC2_NAME = r"^(?:ip(?:-(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){4}|i-[0-9a-f]{8}(?:[0-9a-f]{9})?)(?:\.[^ ]*)?$"
+
 INVENTORY_KINDS = "('connection', 'listening')"
 _RANKS = {
     "accepted": 1,
     "failed": 1,
     "pam_error": 2,
     "invalid": 3,
+    "denied": 3,
     "closed": 4,
     "maximum": 4,
     "failed_none": 4,
@@ -82,6 +93,7 @@ _RANKS = {
 _DETAILS = {
     "pam_error": "PAM refused the attempt",
     "invalid": "invalid user, no further verdict logged",
+    "denied": "sshd allows this user no login, no further verdict logged",
     "closed": "connection ended while authenticating",
     "maximum": "maximum authentication attempts exceeded",
     "failed_none": "no credentials offered",
@@ -98,6 +110,12 @@ def _fixed_head(text: str) -> str:
 
 def _matched_head(pattern: str) -> str:
     return f"regexp_extract(said, {literal(f'({pattern})()')}, ['whole', 'method'])"
+
+
+def _head_before(tail: str, text: str) -> str:
+    """A beginning that other messages share: it counts only with the kind's own end."""
+    return f"""struct_pack(whole := CASE WHEN regexp_matches(said, {literal(tail)}) THEN {literal(text)} ELSE '' END,
+        method := '')"""
 
 
 def _tail(pattern: str) -> str:
@@ -118,7 +136,8 @@ _FORMS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         _tail(_PAM_TAIL),
     ),
     ("pam_more", ("PAM ",), _matched_head(_PAM_MORE), _tail(_PAM_TAIL)),
-    ("pam_error", ("PAM: Authentication ",), _matched_head(_PAM_ERROR), _tail(_FROM)),
+    ("denied", ("User ",), _head_before(_DENIED_TAIL, "User "), _tail(_DENIED_TAIL)),
+    ("pam_error", ("PAM: ",), _matched_head(_PAM_ERROR), _tail(_FROM)),
     ("pam_other", ("pam_",), _matched_head(_PAM_FAILURE), _tail(_PAM_TAIL)),
     ("connection", ("Connection from ",), _fixed_head(""), _tail(_CONNECTION)),
     ("listening", ("Server listening on ",), _fixed_head(""), _tail(_LISTENING)),
@@ -233,7 +252,8 @@ def _columns() -> str:
         CASE WHEN kind IN {_PAM_KINDS} THEN nullif(second_text, '') WHEN kind IN {INVENTORY_KINDS} THEN NULL
             WHEN {unknown} THEN substr(user_text, 14) ELSE user_text END AS user_name,
         CASE WHEN kind = 'invalid' OR {unknown} OR {closed_unknown} THEN FALSE
-            WHEN {_is_kind("failed", "accepted", "failed_none", "maximum", "closed")} THEN TRUE END AS user_known,
+            WHEN {_is_kind("failed", "accepted", "failed_none", "maximum", "closed", "denied")}
+                THEN TRUE END AS user_known,
         CASE WHEN kind IN ('failed', 'accepted', 'failed_none') THEN method
             WHEN kind = 'pam_error' THEN 'keyboard-interactive/pam'
             WHEN kind IN {_PAM_KINDS} THEN 'password' END AS auth_method,
@@ -253,12 +273,17 @@ def attempts(relation: str) -> str:
     """
     details = _pick({kind: literal(detail) for kind, detail in _DETAILS.items()})
     verdicts = f"(SELECT * FROM {relation} AS parsed_rows WHERE reject IS NULL AND rank IS NOT NULL) AS verdicts"
-    best = f"""SELECT verdicts.*, {is_address("verdicts.source")} AS is_address FROM {verdicts} LEFT JOIN (
-            SELECT device_name, process_pid, source, min(rank) AS best_rank FROM {verdicts} GROUP BY ALL) AS best
-        ON verdicts.device_name IS NOT DISTINCT FROM best.device_name
-            AND verdicts.process_pid IS NOT DISTINCT FROM best.process_pid
-            AND verdicts.source IS NOT DISTINCT FROM best.source
-        WHERE rank = best_rank"""
+    same_process = """verdicts.device_name IS NOT DISTINCT FROM {0}.device_name
+            AND verdicts.process_pid IS NOT DISTINCT FROM {0}.process_pid"""
+    # With UseDNS, PAM's line names the source by its host name and the verdict by its address: one attempt.
+    best = f"""WITH best AS MATERIALIZED (
+            SELECT device_name, process_pid, source, min(rank) AS best_rank FROM {verdicts} GROUP BY ALL),
+        by_address AS (SELECT device_name, process_pid, min(best_rank) AS best_rank FROM best
+            WHERE process_pid IS NOT NULL AND {is_address("source")} GROUP BY ALL)
+        SELECT verdicts.* FROM (SELECT *, {is_address("source")} AS is_address FROM {verdicts}) AS verdicts
+        LEFT JOIN best ON {same_process.format("best")} AND verdicts.source IS NOT DISTINCT FROM best.source
+        LEFT JOIN by_address ON NOT verdicts.is_address AND {same_process.format("by_address")}
+        WHERE rank = best.best_rank AND (by_address.best_rank IS NULL OR by_address.best_rank >= rank)"""
     return f"""SELECT time, CASE WHEN kind = 'accepted' THEN 'success' ELSE 'failure' END AS status,
         user_name, user_known,
         CASE WHEN is_address THEN lower(source) END AS src_ip, CASE WHEN NOT is_address THEN source END AS src_host,
@@ -268,12 +293,25 @@ def attempts(relation: str) -> str:
 
 
 def inventory(relation: str) -> str:
-    """A SELECT of `device_inventory` rows: own addresses that sshd was reached on, one row each."""
-    return f"""SELECT min(time) AS time, 'sshd_connection' AS ground, device_name, lower(source) AS ip,
+    """A SELECT of `device_inventory` rows: what sshd and the host's name say about its own identity.
+
+    Own addresses that sshd was reached on, one row each; and the address or instance id that EC2's names hold.
+    """
+    stated = f"""kind IN {INVENTORY_KINDS} AND {is_address("source")}
+        AND NOT regexp_matches(source, {literal(_NO_IDENTITY)})"""
+    named = f"regexp_matches(device_name, {literal(_EC2_NAME)})"
+    return f"""SELECT min(time) AS time, ground, device_name, ip, instance_uid,
         arg_min(line, time) AS line, arg_min(byte_offset, time) AS byte_offset
-        FROM {relation} AS parsed_rows WHERE kind IN {INVENTORY_KINDS} AND device_name IS NOT NULL
-        AND {is_address("source")} AND NOT regexp_matches(source, {literal(_NO_IDENTITY)})
-        GROUP BY device_name, lower(source)"""
+        FROM (SELECT time, line, byte_offset, device_name, CASE WHEN is_stated THEN 'sshd_connection'
+                ELSE 'host_name' END AS ground,
+            CASE WHEN is_stated THEN lower(source) WHEN starts_with(device_name, 'ip-') THEN
+                 replace(substr(split_part(device_name, '.', 1), 4), '-', '.') END AS ip,
+            CASE WHEN starts_with(device_name, 'i-') AND {named} THEN
+                split_part(device_name, '.', 1) END AS instance_uid
+            FROM (SELECT *, coalesce({stated}, FALSE) AS is_stated FROM {relation} AS parsed_rows
+                WHERE device_name IS NOT NULL) AS told
+            WHERE is_stated OR rank IS NOT NULL AND {named}) AS identities
+        GROUP BY ground, device_name, ip, instance_uid"""
 
 
 def is_address(column: str) -> str:

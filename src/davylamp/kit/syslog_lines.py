@@ -11,6 +11,7 @@ program's message, and no event.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 
 from davylamp.kit.engine import literal
@@ -52,6 +53,12 @@ _WEEKDAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) "
 _LOGREAD = rf"^{_WEEKDAY}({_MONTH} [ 0-9][0-9]) ({_CLOCK}) ([0-9]{{4}}) (?:[a-z]+[0-7]?\.[a-z]+ )?"
 _FULL = rf"^{_WEEKDAY}([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}) ({_CLOCK}) (?:([A-Z]{{2,5}})|([+-][0-9]{{2,4}})) "
 _BEGINS_WITH_WEEKDAY, _NAMES_A_ZONE = re.compile(f"{_LOGREAD}|{_FULL}"), re.compile(_FULL)
+# CloudWatch Logs writes an event's instant before each line it exports. A stamp without year and zone gives way to it;
+# one that has both is the host's own word and stays.
+_EXPORT_STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
+_EXPORTED_CLASSIC = re.compile(rf"^({_EXPORT_STAMP}) {_PRI}{_MONTH} {{1,2}}[0-9]{{1,2}} {_CLOCK} ")
+_EXPORTED_ISO = re.compile(rf"^{_EXPORT_STAMP} ((?:{_PRI}(?:1 )?[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]{_CLOCK}))")
+_EXPORTED = re.compile(f"{_EXPORTED_CLASSIC.pattern}|{_EXPORTED_ISO.pattern}")
 ZONE_NOTE = "stamps name their zone by an abbreviation, which several zones share: times are taken for UTC"
 
 
@@ -66,19 +73,34 @@ def names_a_zone(text: str) -> bool:
     return found is not None and found.group(3) not in (None, "UTC", "GMT")
 
 
-def without_weekday(text: str) -> str:
-    """The line with its stamp in the order that `STAMP` knows; other lines as they are."""
-    if not begins_with_weekday(text):
-        return text
-    return re.sub(_FULL, r"\1T\2 ", re.sub(_LOGREAD, r"\1 \3 \2 ", text))
+def is_exported(text: str) -> bool:
+    """Whether CloudWatch Logs put its own stamp before a line that has one."""
+    return text[10:11] == "T" and _EXPORTED.match(text) is not None
 
 
-def as_without_weekday() -> str:
-    """The same as a relation over `records`."""
-    logread = f"regexp_replace(text, {literal(_LOGREAD)}, '\\1 \\3 \\2 ')"
-    return f"""(SELECT line, byte_offset, CASE WHEN substr(text, 4, 1) <> ' ' THEN text
-        WHEN substr(text, 5, 1) >= 'A' THEN {logread}
-        ELSE regexp_replace(text, {literal(_FULL)}, '\\1T\\2\\4 ') END AS text FROM records)"""
+def usual(text: str) -> str:
+    """The line with its stamp as `STAMP` knows it; other lines as they are."""
+    if is_exported(text):
+        return _EXPORTED_ISO.sub(r"\1", _EXPORTED_CLASSIC.sub(r"\1 ", text))
+    if begins_with_weekday(text):
+        return re.sub(_FULL, r"\1T\2 ", re.sub(_LOGREAD, r"\1 \3 \2 ", text))
+    return text
+
+
+def as_usual(lines: Iterable[str]) -> str:
+    """The same as a relation over `records`; `lines` are the file's first, and say whether there is anything to do."""
+    lines = tuple(lines)
+    records = "records"
+    if any(map(is_exported, lines)):
+        records = f"""(SELECT line, byte_offset, regexp_replace(regexp_replace(text,
+            {literal(_EXPORTED_CLASSIC.pattern)}, '\\1 '),
+            {literal(_EXPORTED_ISO.pattern)}, '\\1') AS text FROM records)"""
+    if any(map(begins_with_weekday, lines)):
+        logread = f"regexp_replace(text, {literal(_LOGREAD)}, '\\1 \\3 \\2 ')"
+        records = f"""(SELECT line, byte_offset, CASE WHEN substr(text, 4, 1) <> ' ' THEN text
+            WHEN substr(text, 5, 1) >= 'A' THEN {logread}
+            ELSE regexp_replace(text, {literal(_FULL)}, '\\1T\\2\\4 ') END AS text FROM {records} AS exported)"""
+    return records
 
 
 def headed(needle: str, program: str, tagged: str = r"(?:\[([0-9]+)\])?", relation: str = "records") -> str:

@@ -13,7 +13,7 @@ NEEDLE = """(contains(text, 'dnsmasq') OR contains(text, 'pihole-FTL') OR contai
     OR contains(text, 'named') OR contains(text, 'dhcpd'))"""
 
 _BIND_DAY = r"^[0-9]{2}-[A-Z][a-z]{2}-[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3} "
-_BIND_ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,12}Z?) ((?:[a-z-]+: )*client )"
+_BIND_ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,12}(?:Z|[+-][0-9]{2}:?[0-9]{2})?) ((?:[a-z-]+: )*client )"
 _UNBOUND_EPOCH = r"^\[([0-9]{9,10})\] (unbound\[[0-9]+)(?::[0-9a-f]+)?\] "
 _UNBOUND_THREAD = r"^([^\[\]]{1,80} unbound\[[0-9]+):[0-9a-f]+\] "
 
@@ -27,19 +27,22 @@ _ANSWER = (
 _VALUE = r"( is ([^ ]+))$"
 _BIND = (
     r"^(?:[0-9]{2}-[A-Z][a-z]{2}-[0-9]{4} [0-9:.]+ )?(?:[a-z-]+: )*client (?:@0x[0-9a-f]+ )?([0-9a-fA-F.:%]+)#([0-9]+)"
-    r"(?: \(.*\))?: (?:view [^ ]+: )?(query: |query \(cache\) |query )"
+    # A question that is signed (TSIG) names its key.
+    r"(?:/key [^ ]+)?(?: \(.*\))?: (?:view [^ ]+: )?(query: |query \(cache\) |query )"
 )
 _BIND_QUESTION = r"query: ([^ ]+) (IN|CH|HS|[A-Z0-9]+) ([A-Z0-9]+) ([+-][^ ]*)(?: \(([^ )]+)\))?(?: \[ECS [^ ]+\])?$"
 _BIND_DENIED = r"query (?:\(cache\) )?'(.*)/([A-Z0-9]+)/(?:IN|CH|HS)' denied"
 _UNBOUND = (
-    r"^(?:\[[0-9]+:[0-9a-f]+\] )?info: (?:(?:query|reply): )?([0-9a-fA-F.:]+(?:@[0-9]+)?) ([^ ]+) ([A-Z0-9]+) IN"
+    # With `log-tag-queryreply` the words query and reply stand in the place of info.
+    r"^(?:\[[0-9]+:[0-9a-f]+\] )?(?:info|query|reply): (?:(?:query|reply): )?"
+    r"([0-9a-fA-F.:]+(?:@[0-9]+)?) ([^ ]+) ([A-Z0-9]+) (?:IN|CH|HS)"
     r"(?: ([A-Z]+) ([0-9.]+) [01] [0-9]+)?"
 )
-_DNSMASQ_LEASE = r"^DHCPACK\([^ )]*\) ([0-9.]+) ([0-9a-fA-F:]{17})(?: ([^ ]+))?$"
+_DNSMASQ_LEASE = r"^(?:[0-9]+ )?DHCPACK\([^ )]*\) ([0-9.]+) ([0-9a-fA-F:]{17})(?: ([^ ]+))?$"
 _DHCPD_LEASE = r"^DHCPACK on ([0-9.]+) to ([0-9a-fA-F:]{17})(?: \((.*)\))? via "
 
 
-def as_syslog() -> str:
+def as_syslog(records: str) -> str:
     """Lines of BIND's and unbound's own files with their stamps in ISO form and the program's name put in."""
     return f"""(SELECT line, byte_offset, CASE
         WHEN starts_with(text, '[') AND regexp_matches(text, {literal(_UNBOUND_EPOCH)}) THEN concat(
@@ -52,7 +55,7 @@ def as_syslog() -> str:
                 '0000-00-00T00:00:00'),
             ' named: ', substr(text, 26))
         WHEN contains(text, 'client ') THEN regexp_replace(text, {literal(_BIND_ISO)}, '\\1 named: \\2')
-        ELSE text END AS text FROM records)"""
+        ELSE text END AS text FROM {records} AS usual_lines)"""
 
 
 def _extract(column: str, pattern: str, *names: str) -> str:
@@ -112,16 +115,16 @@ def _columns() -> str:
         WHEN 'bind' THEN bind_question.name WHEN 'denied' THEN bind_denied.name WHEN 'unbound' THEN unbound.name END"""
     return f"""CASE WHEN form IN ('dnsmasq', 'bind', 'denied', 'unbound') THEN 'question' ELSE form END AS kind,
         CASE WHEN form = 'unbound' THEN unbound.rcode <> '' END AS is_reply,
-        lower(regexp_replace({name}, '[.]$', '')) AS name,
-        upper(CASE form WHEN 'dnsmasq' THEN question.type WHEN 'bind' THEN bind_question.type
-            WHEN 'denied' THEN bind_denied.type WHEN 'unbound' THEN unbound.type END) AS query_type,
-        lower(CASE form WHEN 'dnsmasq' THEN ending.value WHEN 'bind' THEN bind.ip WHEN 'denied' THEN bind.ip
-            WHEN 'unbound' THEN split_part(unbound.ip, '@', 1) END) AS src_ip,
+        lower(regexp_replace({name}, '(.)[.]$', '\\1')) AS name,
+        regexp_replace(upper(CASE form WHEN 'dnsmasq' THEN question.type WHEN 'bind' THEN bind_question.type
+            WHEN 'denied' THEN bind_denied.type WHEN 'unbound' THEN unbound.type END), '^TYPE=', 'TYPE') AS query_type,
+        lower(split_part(CASE form WHEN 'dnsmasq' THEN ending.value WHEN 'bind' THEN bind.ip
+            WHEN 'denied' THEN bind.ip WHEN 'unbound' THEN split_part(unbound.ip, '@', 1) END, '%', 1)) AS src_ip,
         TRY_CAST(CASE form WHEN 'dnsmasq' THEN extra.port WHEN 'bind' THEN bind.port WHEN 'denied' THEN bind.port
             WHEN 'unbound' THEN split_part(unbound.ip, '@', 2) END AS INTEGER) AS src_port,
         CASE WHEN form = 'answer' THEN ending.value END AS value,
         CASE WHEN form = 'denied' THEN 'REFUSED' WHEN form = 'unbound' THEN nullif(unbound.rcode, '') END AS rcode,
-        CASE WHEN form = 'bind' THEN nullif(bind_question.resolver, '') END AS resolver_ip,
+        CASE WHEN form = 'bind' THEN nullif(split_part(bind_question.resolver, '%', 1), '') END AS resolver_ip,
         CASE WHEN form <> 'bind' THEN NULL WHEN contains(bind_question.flags, 'T') THEN 'tcp'
             WHEN form = 'bind' THEN 'udp' END AS protocol,
         CASE WHEN form = 'answer' AND (contains(answer, 'block') OR contains(answer, 'denied')

@@ -18,13 +18,16 @@ _CARRIED = (
     "header_reject"
 )
 _YEARLESS = re.compile(r"^[A-Z][a-z]{2} {1,2}\d{1,2} \d{2}:")
+# Between a program's name and its message: a process in RFC 3164, process, message id and elements in RFC 5424.
+_AFTER = r"(?:(?:\[\d+(?::[0-9a-f]+)?\])?:?| \S+ \S+ (?:-|\[[^\]]*\])) "
 _SPOKEN = re.compile(
-    r"(?:dnsmasq(?:-dhcp)?|pihole-FTL)(?:\[\d+\])?: (?:\d+ \S+ )?"
+    r"(?:dnsmasq(?:-dhcp)?|pihole-FTL)" + _AFTER + r"(?:\d+ \S+ |\d+ (?=DHCP))?"
     r"(?:query\[|reply |cached |forwarded |config |DHCPACK\()"
-    r"|client (?:@0x[0-9a-f]+ )?[0-9a-fA-F.:%]+#\d+(?: \(.*\))?: (?:view \S+: )?query(?:: | \(cache\) '| ')"
-    r"|unbound\[\d+(?::[0-9a-f]+)?\]:? (?:\[\d+:[0-9a-f]+\] )?info: (?:(?:query|reply): )?"
-    r"[0-9a-fA-F.:]+(?:@\d+)? \S+ [A-Z0-9]+ IN"
-    r"|dhcpd(?:\[\d+\])?: DHCPACK on "
+    r"|client (?:@0x[0-9a-f]+ )?[0-9a-fA-F.:%]+#\d+(?:/key \S+)?(?: \(.*\))?: "
+    r"(?:view \S+: )?query(?:: | \(cache\) '| ')"
+    r"|unbound" + _AFTER + r"(?:\[\d+:[0-9a-f]+\] )?"
+    r"(?:info|query|reply): (?:(?:query|reply): )?[0-9a-fA-F.:]+(?:@\d+)? \S+ [A-Z0-9]+ (?:IN|CH|HS)"
+    r"|dhcpd" + _AFTER + r"DHCPACK on "
 )
 _STAMPED = re.compile(syslog_lines.STAMP + r"|^\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d:\d\d\.\d{3} |^\[\d{9,10}\] unbound\[")
 
@@ -33,10 +36,10 @@ class DnsQueryLog(SqlSource):
     """Reads who asked which name from the query logs of dnsmasq (and Pi-hole), unbound and BIND.
 
     What it reads.
-    dnsmasq's `log-queries` (also `extra`), unbound's `log-queries` and `log-replies`, BIND's `queries` category and its
-    denied queries, each through syslog or in the program's own file, and the DHCPACK lines of dnsmasq and ISC dhcpd.
-    Stamps without a year are dated as in `sshd_syslog`, and stamps without a zone taken for UTC; the coverage row says
-    so.
+    dnsmasq's `log-queries` (also `extra`), unbound's `log-queries` and `log-replies` (also with `log-tag-queryreply`),
+    BIND's `queries` category and its denied queries, each through syslog or in the program's own file, and the DHCPACK
+    lines of dnsmasq and ISC dhcpd. Stamps without a year are dated as in `sshd_syslog`, and stamps without a zone taken
+    for UTC; the coverage row says so.
 
     What it gives.
     `dns_activity`: one row a question. dnsmasq's reply, cached and config lines become `answers` and `rcode` of the
@@ -66,7 +69,7 @@ class DnsQueryLog(SqlSource):
     def recognize(self, sample: Sample) -> float:
         """Sure when stamped lines of a name server's questions are in the head, more of them than of sshd's."""
         # unbound's own file opens with `[`, as a JSON array does; the stamps tell.
-        stamped = [line[:400] for line in sample.lines[:600] if _STAMPED.match(line)]
+        stamped = [line[:400] for line in map(syslog_lines.usual, sample.lines[:600]) if _STAMPED.match(line)]
         spoken_count = sum(1 for line in stamped if _SPOKEN.search(line))
         if spoken_count == 0 or len(stamped) * 2 < sum(1 for line in sample.lines[:600] if line.strip()):
             return 0.0
@@ -74,7 +77,8 @@ class DnsQueryLog(SqlSource):
 
     def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """Own files' stamps into syslog's form, header off, then each program's grammar."""
-        headed = syslog_lines.headed(grammar.NEEDLE, grammar.PROGRAM, _TAG, grammar.as_syslog())
+        usual = syslog_lines.as_usual(sample.lines)
+        headed = syslog_lines.headed(grammar.NEEDLE, grammar.PROGRAM, _TAG, grammar.as_syslog(usual))
         kept = f"""(SELECT *, CASE
                 WHEN NOT is_stamped AND NOT is_blank THEN 'line without a recognisable time stamp'
                 WHEN message IS NOT NULL AND {syslog_lines.no_such_day()} THEN 'time stamp names no instant'

@@ -43,7 +43,8 @@ class JournaldExport(SqlSource):
     when fields the journal itself wrote say so: `_COMM` or `_EXE` names sshd (or sshd-session, sshd-auth), or, where an
     export carries neither, `_SYSTEMD_UNIT` is ssh's own; and only when `_UID` is 0 or absent, or the unit is ssh's own:
     sshd gives its verdicts as root, and any user can run a program of their own under that name. `SYSLOG_IDENTIFIER` is
-    the writer's own word and never enough: whoever can run `logger -t sshd` can write it.
+    the writer's own word: whoever can run `logger -t sshd` can write it. It counts only in an export that was cut down
+    to fields without any of these three (`--output-fields`), which then proves as little as a plain syslog file.
 
     What it leaves out.
     Entries of other programs, and entries that only call themselves sshd, give no event and are no rejects: reading
@@ -83,6 +84,7 @@ class JournaldExport(SqlSource):
             OR NOT ends_with(rtrim(text), '}')"""
         fields = f"""SELECT line, byte_offset, is_blank, json_type(entry) AS entry_type,
             {_field("_COMM")} AS command, {_field("_EXE")} AS executable, {_field("_SYSTEMD_UNIT")} AS unit,
+            {_field("SYSLOG_IDENTIFIER")} AS identifier,
             TRY(make_timestamp(CAST(coalesce({_field("_SOURCE_REALTIME_TIMESTAMP")}, {_field("__REALTIME_TIMESTAMP")})
                 AS BIGINT))) AS time,
             coalesce({_field("_UID")}, '0') AS user_id, {_field("_HOSTNAME")} AS device_name,
@@ -93,7 +95,8 @@ class JournaldExport(SqlSource):
             WHEN command IS NOT NULL OR executable IS NOT NULL
             THEN coalesce(regexp_matches(command, {literal(_SSHD)}), TRUE)
                 AND coalesce(regexp_matches(executable, {literal(_SSHD)}), TRUE)
-            ELSE {own_unit} END"""
+            WHEN unit IS NOT NULL THEN {own_unit}
+            ELSE coalesce(regexp_matches(identifier, {literal(_SSHD)}), FALSE) END"""
         kept = f"""(SELECT line, byte_offset, time, FALSE AS time_inferred, device_name, process_pid,
             CASE WHEN is_blank THEN NULL WHEN entry_type IS NULL OR entry_type <> 'OBJECT' THEN 'not a JSON object'
                 WHEN time IS NULL THEN 'journal entry without a time' END AS header_reject,

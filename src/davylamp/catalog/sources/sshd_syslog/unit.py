@@ -33,18 +33,21 @@ class SshdSyslog(SqlSource):
 
     What it reads.
     Lines of `sshd`, `sshd-session` and `sshd-auth` with RFC 3164, RFC 5424 or ISO stamps, with or without `<PRI>`, as
-    syslogd, rsyslog, syslog-ng, busybox, logread, journald's text forms, the BSDs, macOS and Solaris write them. A
-    stamp without a year gets one by counting back from the year of the file's modification time; the coverage row says
-    so, and `time_inferred` is true in each such row. A stamp without a zone is taken for UTC; so is one whose zone is
-    an abbreviation, and the coverage row says that too.
+    syslogd, rsyslog, syslog-ng, busybox, logread, journald's text forms, the BSDs, macOS and Solaris write them, and as
+    CloudWatch Logs exports them: its own stamp before the line stands in for one without year and zone. A stamp without
+    a year gets one by counting back from the year of the file's modification time; the coverage row says so, and
+    `time_inferred` is true in each such row. A stamp without a zone is taken for UTC; so is one whose zone is an
+    abbreviation, and the coverage row says that too.
 
     What it gives.
     `authentication`: one row an attempt. Accepted and Failed lines are verdicts. For a connection (host, process,
-    source) that has none, the next best witness stands in: PAM's refusal as sshd reports it, `Invalid user`, the
-    connection's end while authenticating (also `Failed none` and too many attempts), and last PAM's own failure line.
-    So no attempt counts twice. `message repeated N times` becomes N rows, at most 100, which share their line.
+    source) that has none, the next best witness stands in: PAM's refusal as sshd reports it, `Invalid user`, a user
+    whom sshd's own lists allow no login, the connection's end while authenticating (also `Failed none` and too many
+    attempts), and last PAM's own failure line. So no attempt counts twice, also where PAM names the source by its host
+    name and the verdict by its address. `message repeated N times` becomes N rows, at most 100, which share their line.
     `device_inventory`: the host's own address from `Connection from A port B on C port D` and `Server listening on`,
-    unless it is a wildcard or loopback address; one row per host and address.
+    unless it is a wildcard or loopback address, and from EC2's own host names, which hold the address (`ip-10-0-0-5`)
+    or the instance id; one row per host and address.
     User names are opaque: a name that contains ` from 1.2.3.4 port 22 ssh2` never moves the source, because the end of
     the line decides. Where a certificate's free key id makes two readings possible the line is a reject, not a guess.
 
@@ -70,13 +73,13 @@ class SshdSyslog(SqlSource):
 
     def recognize(self, sample: Sample) -> float:
         """Sure when sshd speaks in the head; likely for any other syslog, whose sshd lines may come later."""
-        lines = [syslog_lines.without_weekday(line) for line in sample.lines[:400] if line.strip()]
+        lines = [syslog_lines.usual(line) for line in sample.lines[:400] if line.strip()]
         if not lines or sample.starts_json or b"\x00" in sample.head[:4096]:
             return 0.0
         syslog_count = sum(1 for line in lines if _SYSLOG.match(line[:300]))
         if syslog_count * 2 < len(lines):
             return 0.0
-        if any(_SSHD.match(syslog_lines.without_weekday(line[:300])) for line in sample.lines if "sshd" in line):
+        if any(_SSHD.match(syslog_lines.usual(line[:300])) for line in sample.lines if "sshd" in line):
             return 0.9
         # Package managers and applications write the day and the hour apart; syslog daemons do not.
         return 0.0 if all(_SPACED.match(line) for line in lines) else 0.55
@@ -84,8 +87,7 @@ class SshdSyslog(SqlSource):
     def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """Header off every line that mentions sshd, then one expression for each kind of message."""
         yearless = any(_YEARLESS.match(line) for line in sample.lines)
-        weekdays = any(syslog_lines.begins_with_weekday(line) for line in sample.lines)
-        records = syslog_lines.as_without_weekday() if weekdays else "records"
+        records = syslog_lines.as_usual(sample.lines)
         headed = syslog_lines.headed("contains(text, 'sshd')", _PROGRAM, _TAG, records)
         kept = f"""(SELECT *, CASE
                 WHEN NOT is_stamped AND NOT is_blank THEN 'line without a recognisable time stamp'
