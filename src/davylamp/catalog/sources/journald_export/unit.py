@@ -31,6 +31,11 @@ _BYTES_TEXT = """list_aggregate(list_transform(
         ELSE printf('\\x%02x', CAST(value AS INTEGER)) END), 'string_agg', '')"""
 
 
+def _shows_writers(sample: Sample) -> bool:
+    """Whether the export holds fields in which the journal itself says who wrote an entry."""
+    return any(f'"{name}"' in sample.text for name in ("_COMM", "_EXE", "_SYSTEMD_UNIT"))
+
+
 class JournaldExport(SqlSource):
     """Reads sshd's verdicts from `journalctl -o json`, and believes the journal about who wrote them.
 
@@ -91,12 +96,12 @@ class JournaldExport(SqlSource):
             TRY_CAST({_field("_PID")} AS BIGINT) AS process_pid,
             {_MESSAGE.replace("decode_bytes", _BYTES_TEXT)} AS said FROM ({entries}) AS entries"""
         own_unit = f"coalesce(regexp_matches(unit, {literal(_UNIT)}), FALSE)"
+        own_word = f"coalesce(regexp_matches(identifier, {literal(_SSHD)}), FALSE)"
         believed = f"""CASE WHEN user_id <> '0' AND NOT {own_unit} THEN FALSE
             WHEN command IS NOT NULL OR executable IS NOT NULL
             THEN coalesce(regexp_matches(command, {literal(_SSHD)}), TRUE)
                 AND coalesce(regexp_matches(executable, {literal(_SSHD)}), TRUE)
-            WHEN unit IS NOT NULL THEN {own_unit}
-            ELSE coalesce(regexp_matches(identifier, {literal(_SSHD)}), FALSE) END"""
+            ELSE {own_unit if _shows_writers(sample) else own_word} END"""
         kept = f"""(SELECT line, byte_offset, time, FALSE AS time_inferred, device_name, process_pid,
             CASE WHEN is_blank THEN NULL WHEN entry_type IS NULL OR entry_type <> 'OBJECT' THEN 'not a JSON object'
                 WHEN time IS NULL THEN 'journal entry without a time' END AS header_reject,
