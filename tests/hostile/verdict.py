@@ -32,7 +32,7 @@ def check_scan(result: ScanResult, paths: Sequence[Path]) -> None:
         assert row["rejected_count"] >= len(row["rejects"])
         assert row["state"] == "read" or row["reason"]
         assert not row["rejected_count"] or row["state"] == "partial", row
-    assert json.loads(dump_document(result.document)) == result.document
+    assert json.loads("".join(dump_document(result.document))) == result.document
     render_html(result.document)
     render_ocsf(result.document)
     render_scan(result.document, console_for(io.StringIO()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -33,7 +34,8 @@ def declared_assets(assets_file: Path | None, paths: Sequence[str]) -> tuple[tup
 def keep_declaration(case: Case, declared: tuple[Sequence[DeclaredAsset], Path | None]) -> None:
     """Keeps the declaration in the case, so that later looks into it name assets alike."""
     root = None if declared[1] is None else str(declared[1])
-    case.write_document(DECLARATION_NAME, {"root": root, "assets": [asdict(asset) for asset in declared[0]]})
+    text = json.dumps({"root": root, "assets": [asdict(asset) for asset in declared[0]]}, ensure_ascii=False, indent=1)
+    case.write_document(DECLARATION_NAME, (text, "\n"))
 
 
 def kept_declaration(case: Case) -> tuple[Sequence[DeclaredAsset], Path | None]:

@@ -30,7 +30,7 @@ from davylamp.model.asset import Asset, DeclaredAsset
 from davylamp.model.incident import Incident
 from davylamp.model.money import Cost
 from davylamp.model.usage import ComputeUsage
-from davylamp.report.document import Run, document
+from davylamp.report.document import Run, document, dump_document
 from davylamp.store.case import Case
 from davylamp.store.engine import DuckEngine
 
@@ -94,7 +94,7 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
         )
         detected, incidents, assets = judged
         made = document(run, coverage, detected.looks, detected.findings, incidents, assets.values())
-        case.write_document(DOCUMENT_NAME, made)
+        case.write_document(DOCUMENT_NAME, dump_document(made))
     finally:
         engine.close()
         case.close()

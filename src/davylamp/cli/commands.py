@@ -56,7 +56,7 @@ def _render(document: dict[str, Any], report_format: str, out: TextIO) -> None:
     if report_format == "json":
         from davylamp.report.document import dump_document
 
-        out.write(dump_document(document))
+        out.writelines(dump_document(document))
     elif report_format == "html":
         from davylamp.report.html import render_html
 

@@ -19,8 +19,6 @@ from davylamp.model.finding import (
 from davylamp.model.severity import Confidence, Severity
 from davylamp.model.usage import ComputeUsage
 
-_ORIGIN = ("path", "line", "frame", "byte_offset")
-
 
 def finding_uid(unit: str, assets: Iterable[AssetRef], fact_key: str) -> str:
     """Stable identity of a fact: sixteen hex digits over unit, assets and the fact's own key."""
@@ -43,9 +41,13 @@ def candidates(rows: Sequence[Row], *keys: str) -> Iterator[tuple[Row, list[Row]
 
 
 def _origin_order(row: Row) -> tuple[str, int, int, int]:
-    numbers = [row.get(name) for name in _ORIGIN[1:]]
-    first, second, third = (number if isinstance(number, int) else 0 for number in numbers)
-    return str(row.get("path", "")), first, second, third
+    get = row.get
+    return (
+        str(get("path", "")),
+        _integer(get("line")) or 0,
+        _integer(get("frame")) or 0,
+        _integer(get("byte_offset")) or 0,
+    )
 
 
 def evidence_of(rows: Iterable[Row], columns: Sequence[str]) -> tuple[Evidence, ...]:
@@ -60,14 +62,14 @@ def evidence_of(rows: Iterable[Row], columns: Sequence[str]) -> tuple[Evidence, 
                 line=_integer(row.get("line")),
                 frame=_integer(row.get("frame")),
                 byte_offset=_integer(row.get("byte_offset")),
-                columns={name: row[name] for name in columns if row.get(name) is not None},
+                columns={name: value for name in columns if (value := row.get(name)) is not None},
             )
         )
     return tuple(cited)
 
 
 def _integer(value: object) -> int | None:
-    return int(value) if isinstance(value, int) else None
+    return value if isinstance(value, int) else None
 
 
 def instant(value: object) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
@@ -53,9 +53,25 @@ def document(
     }
 
 
-def dump_document(scan: Mapping[str, object]) -> str:
-    """The document as JSON text in ASCII, so that no byte of evidence can act on a terminal."""
-    return json.dumps(scan, ensure_ascii=True, allow_nan=False, indent=2) + "\n"
+def dump_document(scan: Mapping[str, object]) -> Iterator[str]:
+    """The document as pieces of JSON text in ASCII, so that no byte of evidence can act on a terminal.
+
+    A finding, an incident or a coverage row is one line. Laid out further, thousands of findings take many times
+    as long to write, and the whole text at once several times its size in memory.
+    """
+    encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode
+    opening = "{"
+    for key, value in scan.items():
+        yield f"{opening}\n  {encode(key)}: "
+        opening = ","
+        if isinstance(value, list) and value:
+            yield "["
+            for place, item in enumerate(value):
+                yield f"{',' if place else ''}\n    {encode(item)}"
+            yield "\n  ]"
+        else:
+            yield encode(value)
+    yield "\n}\n"
 
 
 def _texts(record: Mapping[str, object]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from davylamp.units import format_instant
 
 def safe_text(text: str) -> str:
     """Text that UTF-8 can carry: a lone surrogate is written as its escape."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def safe_number(number: float) -> float | None:
@@ -28,6 +28,8 @@ def safe_value(value: object) -> object:
         return safe_text(value)
     if isinstance(value, float):
         return safe_number(value)
+    if isinstance(value, datetime):
+        return format_instant(value.replace(tzinfo=UTC) if value.tzinfo is None else value)
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).decode("utf-8", "backslashreplace")
     if isinstance(value, Mapping):
@@ -38,8 +40,6 @@ def safe_value(value: object) -> object:
 
 
 def _scalar(value: object) -> object:
-    if isinstance(value, datetime):
-        return format_instant(value.replace(tzinfo=UTC) if value.tzinfo is None else value)
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, timedelta):

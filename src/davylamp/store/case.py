@@ -95,7 +95,7 @@ class Case:
         self._by_size[record.size_bytes].remove(record)
         self._by_path[record.coverage.path].remove(record)
         text = "".join(json.dumps(asdict(kept), sort_keys=True) + "\n" for kept in self.records())
-        self._replace(self.root / "files.jsonl", text)
+        self._replace(self.root / "files.jsonl", (text,))
         for part in record.parts.values():
             (self.root / part.file).unlink(missing_ok=True)
 
@@ -113,9 +113,9 @@ class Case:
             written.replace(target)
         return str(relative)
 
-    def write_document(self, name: str, document: Mapping[str, Any]) -> None:
-        """Keeps a JSON document of the case, whole or not at all."""
-        self._replace(self.root / name, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    def write_document(self, name: str, pieces: Iterable[str]) -> None:
+        """Keeps a JSON document of the case, given as pieces of its text, whole or not at all."""
+        self._replace(self.root / name, pieces)
 
     def read_document(self, name: str) -> dict[str, Any] | None:
         """The document kept under that name, or None."""
@@ -148,7 +148,7 @@ class Case:
             )
         with self._writing():
             self.scratch.mkdir(parents=True, exist_ok=True)
-            self._replace(marker, json.dumps({"format": FORMAT}) + "\n")
+            self._replace(marker, (json.dumps({"format": FORMAT}), "\n"))
 
     def _check(self, marker: Path) -> None:
         try:
@@ -188,10 +188,11 @@ class Case:
             if all((self.root / part.file).is_file() for part in record.parts.values()):
                 yield record
 
-    def _replace(self, path: Path, text: str) -> None:
+    def _replace(self, path: Path, pieces: Iterable[str]) -> None:
         draft = path.with_name(path.name + ".draft")
         with self._writing():
-            draft.write_text(text, encoding="utf-8")
+            with draft.open("w", encoding="utf-8") as file:
+                file.writelines(pieces)
             draft.replace(path)
 
     def _writing(self) -> _Writing:

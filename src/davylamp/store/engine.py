@@ -15,6 +15,7 @@ from davylamp.kit.engine import literal
 # DuckDB needs room for a few blocks a thread; below this it cannot write one Parquet row group.
 MIN_MEMORY_BYTES = 64 << 20
 _INTERRUPTED = "Query interrupted"
+ROWS_AT_ONCE_COUNT = 4096
 
 
 class DuckEngine:
@@ -48,7 +49,18 @@ class DuckEngine:
         """Runs a query that returns few rows."""
         result = self._run(sql, params)
         names = [column[0] for column in result.description]
-        return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+        found: list[dict[str, object]] = []
+        # The client makes a new text of every value; in a result few differ, and one of each is enough to keep.
+        texts: dict[object, object] = {}
+        while some := result.fetchmany(ROWS_AT_ONCE_COUNT):
+            found += [
+                {
+                    name: texts.setdefault(value, value) if type(value) is str else value
+                    for name, value in zip(names, values, strict=True)
+                }
+                for values in some
+            ]
+        return found
 
     def columns(self, sql: str) -> dict[str, str]:
         """Column name -> type of a query, without running it."""
