@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from davylamp.ingest.lines import SCHEMA, RejectBox, line_batches
+from davylamp.ingest.lines import SCHEMA, Positions, RejectBox, is_utf8, line_batches, text_views
 from davylamp.model.coverage import Reject
 
 BLOCK_BYTES = 4 << 20
@@ -117,27 +117,17 @@ def _escaped(raw: np.ndarray[tuple[int], np.dtype[np.uint8]], positions: _Positi
     return odd
 
 
-def _batch(data: bytes, starts: _Positions, ends: _Positions, offset: int, line: int) -> pa.RecordBatch:
-    raw = np.frombuffer(data, dtype=np.uint8)
-    edges = np.zeros(len(raw) + 1, dtype=np.int8)
-    edges[starts] += 1
-    edges[ends] -= 1
-    body = raw[np.cumsum(edges[:-1], dtype=np.int8) > 0]
-    bounds = np.zeros(len(starts) + 1, dtype=np.int32)
-    np.cumsum(ends - starts, out=bounds[1:])
-    newlines = np.flatnonzero(raw == ord("\n"))
+def _batch(data: bytes, starts: Positions, ends: Positions, offset: int, line: int) -> pa.RecordBatch:
+    newlines = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
     lines = line + np.searchsorted(newlines, starts)
     return pa.record_batch(
-        [_texts(body, bounds), pa.array(lines.astype(np.int64)), pa.array(starts.astype(np.int64) + offset)],
+        [_texts(data, starts, ends), pa.array(lines.astype(np.int64)), pa.array(starts.astype(np.int64) + offset)],
         schema=SCHEMA,
     )
 
 
-def _texts(
-    body: np.ndarray[tuple[int], np.dtype[np.uint8]], bounds: np.ndarray[tuple[int], np.dtype[np.int32]]
-) -> pa.Array:
-    raw = pa.Array.from_buffers(pa.binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(body)])
-    try:
-        return raw.cast(pa.string())
-    except pa.ArrowInvalid:
-        return pa.array([value.decode("utf-8", "backslashreplace") for value in raw.to_pylist()], pa.string())
+def _texts(data: bytes, starts: Positions, ends: Positions) -> pa.Array:
+    if not len(starts) or is_utf8(data[starts[0] : ends[-1]]):
+        return text_views(data, starts, ends)
+    shown = [data[start:end].decode("utf-8", "backslashreplace") for start, end in zip(starts, ends, strict=True)]
+    return pa.array(shown, pa.string_view())

@@ -17,7 +17,11 @@ from davylamp.model.coverage import REJECTS_SHOWN_COUNT, Reject
 
 BLOCK_BYTES = 4 << 20
 MAX_LINE_BYTES = 1 << 20
-SCHEMA = pa.schema([("text", pa.string()), ("line", pa.int64()), ("byte_offset", pa.int64())])
+SCHEMA = pa.schema([("text", pa.string_view()), ("line", pa.int64()), ("byte_offset", pa.int64())])
+# A view holds texts up to this length itself.
+_INLINE_BYTES = 12
+_FIRST_BYTES = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF], dtype="<u4")
+Positions = np.ndarray[tuple[int], np.dtype[np.intp]]
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -80,37 +84,56 @@ def line_blocks(stream: BinaryIO, rejects: RejectBox, max_line_bytes: int) -> It
 
 def line_batch(data: bytes, line: int, offset: int, max_line_bytes: int, rejects: RejectBox) -> pa.RecordBatch:
     """The lines of one block as (text, line, byte_offset); lines that are too long become rejects."""
-    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10)
-    starts = np.concatenate(([0], ends[:-1] + 1))
+    starts, ends = _bounds(data)
     lines = np.arange(line + 1, line + 1 + len(ends), dtype=np.int64)
-    offsets = starts.astype(np.int64) + offset
-    texts = _texts(data, ends)
+    offsets = starts + offset
     too_long = np.flatnonzero(ends - starts > max_line_bytes)
-    if len(too_long):
-        for index in too_long:
-            rejects.add(Reject(int(offsets[index]), int(lines[index]), f"line longer than {max_line_bytes} bytes"))
-        keep = np.ones(len(ends), dtype=bool)
-        keep[too_long] = False
-        texts, lines, offsets = texts.filter(pa.array(keep)), lines[keep], offsets[keep]
-    return pa.record_batch([texts, pa.array(lines), pa.array(offsets)], schema=SCHEMA)
-
-
-def _texts(data: bytes, ends: np.ndarray[tuple[int], np.dtype[np.intp]]) -> pa.Array:
-    if b"\r\n" in data:
-        data = data.replace(b"\r\n", b"\n")
-        ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10)
-    try:
-        return _cut(data, ends).cast(pa.string())
-    except pa.ArrowInvalid:
+    for index in too_long:
+        rejects.add(Reject(int(offsets[index]), int(lines[index]), f"line longer than {max_line_bytes} bytes"))
+    if not is_utf8(data):
         # Bytes that are not UTF-8 stay visible, as \xNN, and stay in their own line.
-        shown = data.decode("utf-8", "backslashreplace").encode("utf-8")
-        return _cut(shown, np.flatnonzero(np.frombuffer(shown, dtype=np.uint8) == 10)).cast(pa.string())
+        data = data.decode("utf-8", "backslashreplace").encode("utf-8")
+        starts, ends = _bounds(data)
+    if b"\r" in data:
+        ends = ends - ((ends > starts) & (np.frombuffer(data, dtype=np.uint8)[ends - 1] == ord("\r")))
+    if len(too_long):
+        starts, ends, lines, offsets = (np.delete(column, too_long) for column in (starts, ends, lines, offsets))
+    return pa.record_batch([text_views(data, starts, ends), pa.array(lines), pa.array(offsets)], schema=SCHEMA)
 
 
-def _cut(data: bytes, ends: np.ndarray[tuple[int], np.dtype[np.intp]]) -> pa.Array:
-    raw = np.frombuffer(data, dtype=np.uint8)
-    body = raw[raw != 10]
-    bounds = np.empty(len(ends) + 1, dtype=np.int32)
-    bounds[0] = 0
-    bounds[1:] = ends - np.arange(len(ends))
-    return pa.Array.from_buffers(pa.binary(), len(ends), [None, pa.py_buffer(bounds), pa.py_buffer(body)])
+def _bounds(data: bytes) -> tuple[Positions, Positions]:
+    """Where each line of a block of whole lines begins and where its line feed is."""
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
+    return np.concatenate(([0], ends[:-1] + 1)), ends
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether the bytes are UTF-8; what is plain ASCII is told at once."""
+    if data.isascii():
+        return True
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def text_views(data: bytes, starts: Positions, ends: Positions) -> pa.Array:
+    """Pieces of a block of UTF-8 as texts that point into it, so that nothing is copied.
+
+    Each view is four numbers of 32 bits: the length, then up to twelve bytes of the text itself, or, of a longer
+    text, its first four bytes, the buffer's number and the place in it (the columnar format of Apache Arrow).
+    """
+    lengths = ends - starts
+    padded = data + bytes(_INLINE_BYTES)
+    words = np.ndarray((len(data) + _INLINE_BYTES - 3,), dtype="<u4", buffer=padded, strides=(1,))
+    views = np.zeros((len(lengths), 4), dtype="<u4")
+    views[:, 0] = lengths
+    views[:, 1] = words[starts]
+    views[:, 3] = starts
+    short = np.flatnonzero(lengths <= _INLINE_BYTES)
+    if len(short):
+        for place in range(3):
+            left_bytes = np.clip(lengths[short] - 4 * place, 0, 4)
+            views[short, place + 1] = words[starts[short] + 4 * place] & _FIRST_BYTES[left_bytes]
+    return pa.Array.from_buffers(pa.string_view(), len(lengths), [None, pa.py_buffer(views), pa.py_buffer(padded)])
