@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from davylamp.catalog.sources.pcap import keys, reader
-from davylamp.catalog.sources.pcap.dns_message import BadDnsError, read_dns
 from davylamp.catalog.sources.pcap.flow import FLOW_WEIGHT_BYTES
 from davylamp.catalog.sources.pcap.tls_hello import read_hello
 from davylamp.catalog.sources.pcap.unit import Pcap
+from davylamp.dns_message import BadDnsError, read_dns
 from davylamp.kit import registry
 from davylamp.kit.source import Batch, EvidenceFile
 from davylamp.model.coverage import Reject

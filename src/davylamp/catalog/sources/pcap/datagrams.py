@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from davylamp.catalog.sources.pcap.arrays import Int
-from davylamp.catalog.sources.pcap.dns_message import BadDnsError, read_dns
 from davylamp.catalog.sources.pcap.dns_pairs import DnsPairs, Exchange
 from davylamp.catalog.sources.pcap.frames import Frames
 from davylamp.catalog.sources.pcap.packets import UDP, Packets
+from davylamp.dns_message import BadDnsError, read_dns
 from davylamp.model.coverage import Reject
 
 DNS_PORT = 53

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from davylamp.catalog.sources.pcap.dns_message import DnsMessage
+from davylamp.dns_message import DnsMessage
 
 # dig and glibc wait 5 s and ask three times; Zeek's own limit is also 10 s.
 _ANSWER_WITHIN_NS = 10_000_000_000

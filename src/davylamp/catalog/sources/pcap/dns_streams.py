@@ -6,11 +6,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from davylamp.catalog.sources.pcap.datagrams import DNS_PORT
-from davylamp.catalog.sources.pcap.dns_message import BadDnsError, DnsMessage, read_dns
 from davylamp.catalog.sources.pcap.dns_pairs import Address, DnsPairs, Exchange
 from davylamp.catalog.sources.pcap.flow import Flow, Segment
 from davylamp.catalog.sources.pcap.heads import assembled
 from davylamp.catalog.sources.pcap.packets import TCP
+from davylamp.dns_message import BadDnsError, DnsMessage, read_dns
 
 
 def read_dns_stream(flow: Flow, pairs: DnsPairs) -> str:

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from davylamp.catalog.sources.pcap import content
 from davylamp.catalog.sources.pcap.datagrams import DNS_PORT, Lease
-from davylamp.catalog.sources.pcap.dns_message import looks_like_dns
 from davylamp.catalog.sources.pcap.dns_pairs import Address, DnsRow
 from davylamp.catalog.sources.pcap.flow import HEAD_BYTES, Flow
 from davylamp.catalog.sources.pcap.heads import assembled
 from davylamp.catalog.sources.pcap.packets import ICMP, ICMP6, SCTP, TCP, UDP
+from davylamp.dns_message import looks_like_dns
 from davylamp.kit.source import Batch
 
 _PROTOCOLS = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMP6: "icmp"}

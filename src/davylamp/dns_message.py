@@ -88,6 +88,11 @@ def _whole_name(raw: bytes) -> str | None:
     return name if after == len(raw) else None
 
 
+def forget_names() -> None:
+    """Empties the memory of names; for what runs long in little memory."""
+    _whole_name.cache_clear()
+
+
 def _question_name(data: bytes) -> tuple[str, int]:
     # Clients ask for few names many times: up to the first zero byte they are looked up, not read.
     after = data.find(0, 12, 12 + 256) + 1
