@@ -9,15 +9,13 @@ from dataclasses import dataclass, field
 
 from davylamp.agent import procfs, usage
 from davylamp.agent.connections import Connections
+from davylamp.agent.machine_cpu import record_machine, visible_ticks
 from davylamp.agent.processes import Table
-from davylamp.agent.procfs import MachineTime
 from davylamp.agent.record import Look, Recorder
 
 STEP_S = 1.0
 # A process that used less than this share of one CPU over the whole window burns nothing worth a row.
 LEAST_CPU_RATIO = 0.01
-# Inode of the first pid namespace (PROC_PID_INIT_INO, include/linux/proc_ns.h).
-FIRST_PID_NAMESPACE = "pid:[4026531836]"
 
 Tick = Callable[[float], None]
 
@@ -42,7 +40,7 @@ class Observation:
         """Samples every second for so long; a stop (KeyboardInterrupt) ends the window and keeps what was seen."""
         began = time.monotonic()
         last_at, last = time.time(), procfs.machine_time()
-        last_total = self._total_ticks()
+        last_total = visible_ticks(self.table)
         self.before = {pid: usage.Counters(stat) for pid, stat in self.table.stats.items()}
         try:
             while (elapsed := time.monotonic() - began) < duration_s:
@@ -50,8 +48,8 @@ class Observation:
                 time.sleep(min(STEP_S, max(0.05, duration_s - elapsed)))
                 at, now = time.time(), procfs.machine_time()
                 self._step(Look(self.recorder, at), last_at, now.at_s - last.at_s)
-                total = self._total_ticks()
-                self._machine(last_at, last, now, (total - last_total) / procfs.TICKS_PER_S)
+                total = visible_ticks(self.table)
+                record_machine(self.recorder, last_at, last, now, (total - last_total) / procfs.TICKS_PER_S)
                 last_at, last, last_total = at, now, total
         finally:
             self._write()
@@ -76,39 +74,6 @@ class Observation:
         if self.connections is not None:
             self.connections.record_changed(look)
 
-    def _total_ticks(self) -> int:
-        """Ticks of all processes that are here and of all that they have reaped: it only grows."""
-        return sum(stat.ticks + stat.reaped_ticks for stat in self.table.stats.values())
-
-    def _machine(self, began_at: float, last: MachineTime, now: MachineTime, visible_s: float) -> None:
-        period_s = now.at_s - last.at_s
-        there_was_s = now.all_s - last.all_s
-        if there_was_s <= 0:
-            return
-        self.recorder.record(
-            "resource_usage",
-            began_at,
-            metric="cpu",
-            period_s=period_s,
-            used_ratio=(now.spent_s - last.spent_s) / there_was_s,
-        )
-        if procfs.link_of("/proc/self/ns/pid") != FIRST_PID_NAMESPACE:
-            return  # in a container `/proc/stat` counts the whole machine, and the listing does not
-        self.recorder.record(
-            "resource_usage",
-            began_at,
-            metric="cpu_of_processes",
-            period_s=period_s,
-            used_ratio=(now.processes_s - last.processes_s) / there_was_s,
-        )
-        self.recorder.record(
-            "resource_usage",
-            began_at,
-            metric="cpu_of_visible_processes",
-            period_s=period_s,
-            used_ratio=max(0.0, visible_s) / there_was_s,
-        )
-
     def _write(self) -> None:
         """Writes the windows of the processes that burned; the rest of them says nothing."""
         for (_, start_ticks), windows in sorted(self.rows.items()):
@@ -118,7 +83,9 @@ class Observation:
                 continue
             pid = windows[0]["process_pid"]
             stat = self.table.stats.get(pid) if isinstance(pid, int) else None
-            allowed = usage.cpu_allowed_count(stat.pid, _group(stat.pid)) if stat is not None else os.cpu_count()
+            allowed = (
+                usage.cpu_allowed_count(stat.pid, usage.group_of(stat.pid)) if stat is not None else os.cpu_count()
+            )
             started_at = round(self.table.reader.boot + start_ticks / procfs.TICKS_PER_S, 2)
             for row in windows:
                 at = _seconds(row, "time")
@@ -131,15 +98,3 @@ class Observation:
 def _seconds(row: dict[str, object], name: str) -> float:
     value = row[name]
     return float(value) if isinstance(value, int | float) else 0.0
-
-
-def _group(pid: int) -> str | None:
-    """The control group that limits a process's CPU."""
-    try:
-        lines = procfs.read_bytes(f"/proc/{pid}/cgroup").decode("utf-8", "backslashreplace").splitlines()
-    except OSError:
-        return None
-    groups = [parts for line in lines if len(parts := line.split(":", 2)) == 3]
-    version_1 = [path for _, names, path in groups if "cpu" in names.split(",")]
-    version_2 = [path for _, names, path in groups if not names]
-    return next(iter(version_1 + version_2), None)

@@ -96,6 +96,18 @@ def cpu_allowed_count(pid: int, cgroup_path: str | None) -> float:
     return round(allowed, 3)
 
 
+def group_of(pid: int) -> str | None:
+    """The control group that limits a process's CPU."""
+    try:
+        lines = read_bytes(f"/proc/{pid}/cgroup").decode("utf-8", "backslashreplace").splitlines()
+    except OSError:
+        return None
+    groups = [parts for line in lines if len(parts := line.split(":", 2)) == 3]
+    version_1 = [path for _, names, path in groups if "cpu" in names.split(",")]
+    version_2 = [path for _, names, path in groups if not names]
+    return next(iter(version_1 + version_2), None)
+
+
 def _quota(place: str) -> float | None:
     """CPUs a control group may use: `cpu.max` (version 2), else `cpu.cfs_quota_us` (version 1)."""
     try:
