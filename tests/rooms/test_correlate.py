@@ -33,12 +33,14 @@ def finding(
     fact: bool = False,
     hosts: Sequence[str] = ("web1",),
     accounts: Sequence[str] = (),
+    process: str = "",
     entities: Sequence[str] = (),
 ) -> Finding:
     assets = (*(AssetRef("host", name) for name in hosts), *(AssetRef("account", name) for name in accounts))
+    assets += (AssetRef("process", process),) if process else ()
     first = T0 + timedelta(hours=at_h)
     return Finding(
-        uid=f"{unit}-{'-'.join(hosts)}-{at_h}",
+        uid=f"{unit}-{'-'.join(hosts)}-{process}-{at_h}",
         unit=unit,
         title=unit,
         group=group,
@@ -79,6 +81,26 @@ def test_two_groups_make_one_incident() -> None:
 
 def test_two_weak_groups_do_not() -> None:
     assert incidents(finding("a", "name", 3.0), finding("b", "wire", 3.0)) == ()
+
+
+def test_oddities_of_two_processes_are_not_added_up() -> None:
+    computes = finding("steady", "host_cpu", 6.5, process="1@a")
+    assert incidents(computes, finding("image", "host_identity", 6.5, process="2@b")) == ()
+    [made] = incidents(computes, finding("image", "host_identity", 6.5, process="1@a"))
+    assert [asset.name for asset in made.assets if asset.kind == "process"] == ["1@a"]
+
+
+def test_what_is_known_of_the_host_counts_with_each_of_its_processes() -> None:
+    [made] = incidents(finding("cron", "audit", 6.0), finding("steady", "host_cpu", 6.0, process="1@a"))
+    assert made.probability > 0.9
+
+
+def test_a_daemon_beside_the_miner_is_no_part_of_the_story() -> None:
+    daemon = finding("image", "host_identity", 1.0, process="2@b")
+    other = finding("image", "host_identity", 3.0, process="3@c")
+    [made] = incidents(finding("dialogue", "wire", 9.0, fact=True, process="1@a"), daemon, other)
+    assert [asset.name for asset in made.assets if asset.kind == "process"] == ["1@a", "3@c"]
+    assert daemon.uid not in made.findings
 
 
 def test_a_fact_alone_is_an_incident() -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from davylamp.agent import procfs
+from davylamp.agent.capture import Capture
 from davylamp.agent.connections import Connections
 from davylamp.agent.details import Reader, users_of
 from davylamp.agent.observe import Observation
@@ -16,10 +17,13 @@ from davylamp.agent.record import Look, Recorder
 State = Callable[[Look], OwnerOf | None]
 
 
-def look_at_host(recorder: Recorder, duration_s: float, state: State, tick: Callable[[float], None]) -> None:
+def look_at_host(
+    recorder: Recorder, capture: Capture, duration_s: float, state: State, tick: Callable[[float], None]
+) -> None:
     """Looks at processes, connections, CPU and state, for so long.
 
     Args:
+        capture: where packets of suspects' connections go.
         state: collects what does not move (startup items, services, settings); gives what knows files' packages.
         tick: told the seconds passed, about once a second.
     """
@@ -35,7 +39,7 @@ def look_at_host(recorder: Recorder, duration_s: float, state: State, tick: Call
     if opened:
         connections.record_listening(Look(recorder, time.time()))
         connections.record_changed(Look(recorder, time.time()))
-    observation = Observation(recorder, table, connections if opened else None)
+    observation = Observation(recorder, table, connections if opened else None, capture)
     try:
         observation.run(duration_s, tick)
     finally:
@@ -43,6 +47,10 @@ def look_at_host(recorder: Recorder, duration_s: float, state: State, tick: Call
         if opened:
             connections.record_changed(last, everything=True)
             connections.finish(last)
+        capture.drain()
+        capture.close()
+        if capture.refused:
+            last.could_not_look("packets", capture.refused)
         collect_hidden(last, table)
         _state_refusals(last, table.reader.refused)
 

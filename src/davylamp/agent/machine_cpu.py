@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from davylamp.agent import procfs
 from davylamp.agent.processes import Table
 from davylamp.agent.procfs import MachineTime
@@ -32,4 +34,11 @@ def record_machine(recorder: Recorder, began_at: float, last: MachineTime, now: 
         used["cpu_of_processes"] = now.processes_s - last.processes_s
         used["cpu_of_visible_processes"] = max(0.0, visible_s)
     for metric, spent_s in used.items():
-        recorder.record("resource_usage", began_at, metric=metric, period_s=period_s, used_ratio=spent_s / there_was_s)
+        recorder.record(
+            "resource_usage",
+            began_at,
+            metric=metric,
+            period_s=period_s,
+            cpu_count=os.cpu_count(),
+            used_ratio=spent_s / there_was_s,
+        )

@@ -8,14 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from davylamp.agent import procfs, usage
+from davylamp.agent.capture import Capture
 from davylamp.agent.connections import Connections
 from davylamp.agent.machine_cpu import record_machine, visible_ticks
 from davylamp.agent.processes import Table
 from davylamp.agent.record import Look, Recorder
+from davylamp.agent.sockets import Socket
 
 STEP_S = 1.0
 # A process that used less than this share of one CPU over the whole window burns nothing worth a row.
 LEAST_CPU_RATIO = 0.01
+# Who burns this much of one CPU is a suspect whose few connections are listened to: a miner throttled to a tenth of
+# one core earns cents a month (knowledge/cost.md), below that nobody bothers.
+SUSPECT_CPU_RATIO = 0.1
+SUSPECT_CONNECTIONS_COUNT = 4
 
 Tick = Callable[[float], None]
 
@@ -28,11 +34,13 @@ class Observation:
         recorder: where records go.
         table: the processes, refreshed at every step.
         connections: the connections, or None where the kernel tells none.
+        capture: keeps packets of suspects' connections, or None where that is not wanted.
     """
 
     recorder: Recorder
     table: Table
     connections: Connections | None
+    capture: Capture | None = None
     rows: dict[tuple[int, int], list[dict[str, object]]] = field(default_factory=dict)
     before: dict[int, usage.Counters] = field(default_factory=dict)
 
@@ -72,7 +80,32 @@ class Observation:
                 self.rows.setdefault((pid, stat.start_ticks), []).append(columns)
         self.before = after
         if self.connections is not None:
-            self.connections.record_changed(look)
+            found = self.connections.record_changed(look)
+            if self.capture is not None:
+                self.capture.drain()
+                self.capture.follow(self._suspects(found, self.connections))
+
+    def _suspects(self, found: list[Socket], connections: Connections) -> list[tuple[Socket, int]]:
+        """Outgoing connections of processes that burn CPU, and of their parents and children: a pool of workers
+        burns while the process that made it talks."""
+        burning = {pid for pid, stat in self.table.stats.items() if self._burns(pid, stat.start_ticks)}
+        family = burning | {self.table.stats[pid].parent_pid for pid in burning if pid in self.table.stats}
+        family |= {pid for pid, stat in self.table.stats.items() if stat.parent_pid in burning}
+        by_owner: dict[int, list[Socket]] = {}
+        for each in found:
+            pid = connections.owner_of.get(each.inode)
+            if pid in family and connections.direction(each) == "outgoing":
+                by_owner.setdefault(pid, []).append(each)
+        few = {pid: held for pid, held in by_owner.items() if len(held) <= SUSPECT_CONNECTIONS_COUNT}
+        return [(each, pid) for pid, held in sorted(few.items()) for each in held]
+
+    def _burns(self, pid: int, start_ticks: int) -> bool:
+        windows = self.rows.get((pid, start_ticks))
+        if not windows:
+            return False
+        spent = sum(_seconds(row, "cpu_user_s") + _seconds(row, "cpu_system_s") for row in windows)
+        length = _seconds(windows[-1], "end_time") - _seconds(windows[0], "time")
+        return spent >= SUSPECT_CPU_RATIO * length
 
     def _write(self) -> None:
         """Writes the windows of the processes that burned; the rest of them says nothing."""

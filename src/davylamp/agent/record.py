@@ -26,7 +26,7 @@ class Recorder:
     """
 
     write: Write
-    device_name: str = field(default_factory=lambda: plain(os.fsencode(socket.gethostname())))
+    device_name: str = field(default_factory=lambda: this_host())
     records_count: int = 0
 
     def header(self, at: float, **columns: object) -> None:
@@ -72,6 +72,11 @@ class Look:
     def path(self, *parts: str) -> str:
         """A path of the host below the root looked at."""
         return "/".join([self.root.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def this_host() -> str:
+    """The host's own name."""
+    return plain(os.fsencode(socket.gethostname()))
 
 
 def plain(data: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import struct
@@ -10,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from davylamp.agent import netlink, procfs
+from davylamp.agent.network_namespace import opened_inside
 from davylamp.agent.record import Look
 
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY = 4, 20
 INET_DIAG_INFO = 2
-CLONE_NEWNET = 0x40000000
 STATES = {
     1: "established",
     2: "syn_sent",
@@ -95,7 +94,7 @@ class Channels:
                 wanted.setdefault(link, pid)
         for link, pid in wanted.items():
             try:
-                self.opened[link] = self._inside(pid)
+                self.opened[link] = opened_inside(pid, _channel, self.proc)
             except OSError as error:
                 self.refused = f"network namespaces of containers need CAP_SYS_ADMIN ({error.strerror or error})"
 
@@ -104,24 +103,6 @@ class Channels:
         for channel in self.opened.values():
             channel.close()
         self.opened.clear()
-
-    def _inside(self, pid: int) -> socket.socket:
-        libc = ctypes.CDLL(None, use_errno=True)
-        home = os.open(f"{self.proc}/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            there = os.open(f"{self.proc}/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                if libc.setns(there, CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-                try:
-                    return _channel()
-                finally:
-                    if libc.setns(home, CLONE_NEWNET):
-                        raise OSError(ctypes.get_errno(), "cannot return to the own network namespace")
-            finally:
-                os.close(there)
-        finally:
-            os.close(home)
 
     def sockets(self, states: int = CONNECTED_STATES, protocols: Iterable[str] = ("tcp",)) -> list[Socket]:
         """Sockets in the wanted states, of all namespaces that are open."""

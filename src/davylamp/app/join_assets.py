@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -29,6 +29,20 @@ def declared_assets(assets_file: Path | None, paths: Sequence[str]) -> tuple[tup
         if candidate.is_file():
             return read_declared(candidate), Path(path)
     return (), None
+
+
+def with_recorders(
+    declared: tuple[tuple[DeclaredAsset, ...], Path | None], recorded_by: Mapping[str, str]
+) -> tuple[tuple[DeclaredAsset, ...], Path | None]:
+    """The declaration, with files that a host recorded of its own traffic given to that host."""
+    assets, root = list(declared[0]), declared[1]
+    for path, host in recorded_by.items():
+        place = next((number for number, each in enumerate(assets) if host in (each.name, *each.host_names)), None)
+        if place is None:
+            assets.append(DeclaredAsset(name=host, host_names=(host,), paths=(path,)))
+        else:
+            assets[place] = replace(assets[place], paths=(*assets[place].paths, path))
+    return tuple(assets), root or (Path() if recorded_by else None)
 
 
 def keep_declaration(case: Case, declared: tuple[Sequence[DeclaredAsset], Path | None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import davylamp
 from davylamp.app.engine_of_case import prepare_engine
 from davylamp.app.exit_codes import exit_code
 from davylamp.app.ingest_evidence import coverage_of, ingest_evidence
-from davylamp.app.join_assets import declared_assets, keep_declaration
+from davylamp.app.join_assets import declared_assets, keep_declaration, with_recorders
 from davylamp.app.machine_ends import machine_ends
 from davylamp.app.places import keep_as_last, new_case_folder
 from davylamp.app.progress import Progress, Silent
@@ -40,7 +40,12 @@ DOCUMENT_NAME = "scan.json"
 
 @dataclass(frozen=True)
 class ScanRequest:
-    """What a scan is asked to do; `units` narrows the detections (used by the case runner)."""
+    """What a scan is asked to do.
+
+    Args:
+        units: narrows the detections (used by the case runner).
+        recorded_by: evidence file -> host that recorded it of its own traffic (the sensor's captures).
+    """
 
     paths: Sequence[str]
     case_folder: Path | None = None
@@ -51,6 +56,7 @@ class ScanRequest:
     memory_bytes: int = DEFAULT_MEMORY_BYTES
     by_severity: bool = False
     units: frozenset[str] | None = None
+    recorded_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     if not request.paths:
         raise UsageError("no evidence was named", hint="davylamp scan PATH")
     watch = progress or Silent()
-    declared = declared_assets(request.assets_file, request.paths)
+    declared = with_recorders(declared_assets(request.assets_file, request.paths), request.recorded_by)
     book = PriceBook.load(request.prices_file)
     folder = request.case_folder or new_case_folder()
     started_at, began_s = datetime.now(UTC), time.monotonic()

@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from davylamp.agent.capture import Capture, remove_if_empty
 from davylamp.agent.look import look_at_host
-from davylamp.agent.record import Recorder
+from davylamp.agent.record import Recorder, this_host
 from davylamp.app.places import state_folder
 from davylamp.app.progress import Progress
 from davylamp.app.scan import ScanRequest, ScanResult, scan
@@ -34,21 +35,25 @@ def scan_host(
     if request.case_folder is not None:
         Case(request.case_folder, create=True).close()
     folder = (request.case_folder or state_folder()) / "host"
-    evidence = _observed(folder, observe_s, progress)
+    evidence, packets = _observed(folder, observe_s, progress)
     if request.case_folder is None:
         _forget_older(folder)
     logs = [path for path in LOGS if Path(path).is_file()]
-    return scan(replace(request, paths=(str(evidence), *logs, *request.paths)), progress)
+    captures = [str(packets)] if packets.exists() else []
+    own = {path: this_host() for path in captures}
+    return scan(replace(request, paths=(str(evidence), *captures, *logs, *request.paths), recorded_by=own), progress)
 
 
-def _observed(folder: Path, observe_s: float, progress: Progress | None) -> Path:
-    """Lets the sensor write its file; a Ctrl-C ends the look early and keeps what was seen."""
+def _observed(folder: Path, observe_s: float, progress: Progress | None) -> tuple[Path, Path]:
+    """Lets the sensor write its records and its capture; a Ctrl-C ends the look early and keeps what was seen."""
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
+    packets = target.with_suffix(".pcap")
     tick: Callable[[float], None] = _nothing if progress is None else _drawing(progress, observe_s)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with target.open("w", encoding="ascii") as out:
-            look_at_host(Recorder(out.write), observe_s, _no_state, tick)
+        with target.open("w", encoding="ascii") as out, packets.open("wb") as kept:
+            look_at_host(Recorder(out.write), Capture(kept), observe_s, _no_state, tick)
+        remove_if_empty(str(packets))
     except OSError as error:
         raise CaseError(
             "what the host shows cannot be kept",
@@ -56,7 +61,7 @@ def _observed(folder: Path, observe_s: float, progress: Progress | None) -> Path
             why=(error.strerror or str(error)).lower(),
             hint=f"df -h {folder}; davylamp scan host --case DIR",
         ) from error
-    return target
+    return target, packets
 
 
 def _no_state(_: object) -> None:
@@ -78,6 +83,6 @@ def _drawing(progress: Progress, observe_s: float) -> Callable[[float], None]:
 
 
 def _forget_older(folder: Path) -> None:
-    looks = sorted(folder.glob("*.jsonl"))
-    for old in looks[:-KEPT_LOOKS_COUNT]:
-        old.unlink(missing_ok=True)
+    for suffix in ("jsonl", "pcap"):
+        for old in sorted(folder.glob(f"*.{suffix}"))[:-KEPT_LOOKS_COUNT]:
+            old.unlink(missing_ok=True)

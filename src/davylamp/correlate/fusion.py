@@ -8,11 +8,11 @@ the prior's log odds. A sensor that is missing adds nothing: it is never evidenc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from itertools import pairwise
 
-from davylamp.model.finding import Finding
+from davylamp.model.finding import AssetRef, Finding
 
 # Prior probability that a machine mines in a given week, before its own history says better
 # (knowledge of the field: start at 1e-4 per host-week, then learn).
@@ -73,19 +73,65 @@ def _cause(finding: Finding) -> str:
 
 
 def posterior(findings: Iterable[Finding]) -> float:
-    """Probability, 0..1, that the findings are an incident rather than chance."""
+    """Probability, 0..1, that the findings are an incident rather than chance: of the most suspicious process."""
+    return max(_posterior(members) for members in suspects(findings))
+
+
+def is_incident(findings: Iterable[Finding]) -> bool:
+    """Whether the findings are enough: one fact, or posterior and independence, about one suspect."""
+    return any(_is_enough(members) for members in suspects(findings))
+
+
+def suspects(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """What is known of each process, together with all that names no process; all of it where none is named.
+
+    One process with an odd image and another that computes much are two oddities of a host, not one miner: added
+    up, every large host would be an incident (ADR 7).
+    """
     members = list(findings)
+    by_process = _by_process(members)
+    if len(by_process) < 2:
+        return [members]
+    shared = [finding for finding in members if not _processes(finding)]
+    return [shared, *([*shared, *own] for own in by_process.values())]
+
+
+def without_bystanders(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings of an incident without those of processes that nothing telling is said of.
+
+    Beside a miner there are daemons that still run the image an upgrade replaced; they are no part of the story.
+    """
+    members = list(findings)
+    telling = {
+        process
+        for process, own in _by_process(members).items()
+        if any(finding.fact for finding in own) or fused_llr(own) >= COINCIDENCE_LEAST_LLR
+    }
+    return [finding for finding in members if not _processes(finding) or telling & set(_processes(finding))]
+
+
+def _processes(finding: Finding) -> list[AssetRef]:
+    return [asset for asset in finding.assets if asset.kind == "process"]
+
+
+def _by_process(findings: Sequence[Finding]) -> dict[AssetRef, list[Finding]]:
+    by_process: dict[AssetRef, list[Finding]] = {}
+    for finding in findings:
+        for process in _processes(finding):
+            by_process.setdefault(process, []).append(finding)
+    return dict(sorted(by_process.items()))
+
+
+def _posterior(members: Sequence[Finding]) -> float:
     odds = log_odds(PRIOR_PROBABILITY) + fused_llr(members)
     probability = 1 / (1 + math.exp(-max(-700.0, min(700.0, odds))))
     return max(probability, FACT_PROBABILITY) if any(finding.fact for finding in members) else probability
 
 
-def is_incident(findings: Iterable[Finding]) -> bool:
-    """Whether the findings are enough: one fact, or posterior and independence."""
-    members = list(findings)
+def _is_enough(members: Sequence[Finding]) -> bool:
     if any(finding.fact for finding in members):
         return True
     groups = {finding.group for finding in members if finding.llr > 0}
     audit_stages = {finding.stage for finding in members if finding.group == "audit"}
     independent = len(groups) >= INDEPENDENT_GROUPS_COUNT or len(audit_stages) >= AUDIT_STAGES_COUNT
-    return independent and posterior(members) >= INCIDENT_PROBABILITY
+    return independent and _posterior(members) >= INCIDENT_PROBABILITY

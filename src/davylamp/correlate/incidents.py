@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
-from davylamp.correlate.fusion import is_incident, posterior
+from davylamp.correlate.fusion import is_incident, posterior, without_bystanders
 from davylamp.correlate.graph import components
 from davylamp.correlate.next_steps import next_steps
 from davylamp.correlate.story import entry_point, follow_on, story_lines
@@ -29,7 +29,8 @@ def correlate(findings: Sequence[Finding], assets: Mapping[str, Asset], assess: 
     Args:
         assess: prices compute usage (the cost room, given by the use case).
     """
-    made = [_incident(members, assess) for members in components(findings, assets) if is_incident(members)]
+    enough = [members for members in components(findings, assets) if is_incident(members)]
+    made = [_incident(without_bystanders(members), assess) for members in enough]
     return tuple(sorted(made, key=lambda each: (-each.severity, each.first_seen, each.uid)))
 
 

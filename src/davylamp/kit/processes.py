@@ -64,6 +64,16 @@ def process_observables(row: Row) -> set[Observable]:
     return {Observable("process.pid", str(pid))} if isinstance(pid, int) else set()
 
 
+def connection_assets(host: str, row: Row, ours: bool = True) -> list[AssetRef]:
+    """The host, and the process that holds the connection where the host's own sensor saw it.
+
+    Args:
+        ours: whether the row's process is on the side that the finding is about.
+    """
+    own = [process_asset(row)] if ours and isinstance(row.get("process_pid"), int) else []
+    return [AssetRef("host", host), *own]
+
+
 def process_named(row: Row) -> str:
     """The process as a sentence names it: `process 4242 (kworker/0:1)`."""
     name = row.get("process_name")

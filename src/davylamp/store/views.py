@@ -33,7 +33,8 @@ _ASSET: Mapping[str, str] = {
         "coalesce(i.asset, f.asset, a.asset, p.asset, n.asset, t.instance_uid, t.src_ip, t.device_name, 'unknown host')"
     ),
     "network_activity": (
-        "coalesce(a.asset, CASE WHEN t.direction = 'egress' OR (t.direction IS NULL AND {private}) "
+        "coalesce(CASE WHEN t.process_pid IS NOT NULL THEN coalesce(n.asset, t.device_name) END, "
+        "a.asset, CASE WHEN t.direction = 'egress' OR (t.direction IS NULL AND {private}) "
         "THEN coalesce(i.asset, f.asset, p.asset, t.instance_uid) END, "
         "t.src_ip, n.asset, t.device_name, 'unknown host')"
     ),
@@ -55,6 +56,16 @@ _ADDRESS: Mapping[str, str] = {
     "detection_finding": "src_ip",
 }
 
+# A capture does not know processes; the host's own sensor saw who held the same connection at that time.
+_OWNER = """
+SELECT src_ip, src_port, dst_ip, dst_port, process_pid, process_started_at, max(process_name) AS process_name,
+  max(device_name) AS device_name, min(time) AS first_at, max(time) AS last_at
+FROM socket_usage_stored
+WHERE process_pid IS NOT NULL
+GROUP BY src_ip, src_port, dst_ip, dst_port, process_pid, process_started_at
+"""
+_OWNED_COLUMNS = ("process_pid", "process_started_at", "process_name", "device_name")
+
 
 def create_views(
     engine: Engine,
@@ -69,9 +80,11 @@ def create_views(
         since, until: half-open window on `time`; rows outside it are not seen.
     """
     for name, event_class in EVENT_CLASSES.items():
-        stored = parts.get(name, ())
-        engine.execute(f"CREATE OR REPLACE VIEW {name}_stored AS {_stored(event_class, stored, since, until)}")
-        engine.execute(f"CREATE OR REPLACE VIEW {name} AS {_with_asset(event_class, bool(stored))}")
+        stored = _stored(event_class, parts.get(name, ()), since, until)
+        engine.execute(f"CREATE OR REPLACE VIEW {name}_stored AS {stored}")
+    for name, event_class in EVENT_CLASSES.items():
+        owned = name == "network_activity" and bool(parts.get("socket_usage"))
+        engine.execute(f"CREATE OR REPLACE VIEW {name} AS {_with_asset(event_class, bool(parts.get(name)), owned)}")
 
 
 def _stored(
@@ -113,7 +126,7 @@ def _timestamp(moment: datetime) -> str:
     return literal(moment.replace(tzinfo=None).isoformat(sep=" "))
 
 
-def _with_asset(event_class: EventClass, filled: bool) -> str:
+def _with_asset(event_class: EventClass, filled: bool, owned: bool) -> str:
     name = event_class.name
     columns = {column.name for column in event_class.stored}
     if not filled:
@@ -125,7 +138,8 @@ def _with_asset(event_class: EventClass, filled: bool) -> str:
         if f" {alias} ON" not in joins:
             expression = expression.replace(f"{alias}.asset", "CAST(NULL AS VARCHAR)")
     peer = ", b.asset AS peer_asset" if name == "network_activity" else ""
-    return f"SELECT t.*, {expression} AS asset{peer} FROM {name}_stored t {joins}"
+    rows = _owned_rows(event_class) if owned else f"{name}_stored"
+    return f"SELECT t.*, {expression} AS asset{peer} FROM {rows} t {joins}"
 
 
 def _joins(name: str, columns: set[str]) -> str:
@@ -158,3 +172,16 @@ def register_asset_tables(engine: Engine, tables: Mapping[str, Any]) -> None:
     for name, table in tables.items():
         engine.unregister(name)
         engine.register(name, table)
+
+
+def _owned_rows(event_class: EventClass) -> str:
+    """Connections with the process that the sensor saw hold them."""
+    columns = ", ".join(
+        f'coalesce(c."{column.name}", o."{column.name}") AS "{column.name}"'
+        if column.name in _OWNED_COLUMNS
+        else f'c."{column.name}"'
+        for column in event_class.stored
+    )
+    return f"""(SELECT {columns} FROM {event_class.name}_stored c LEFT JOIN ({_OWNER}) o
+        ON c.src_ip = o.src_ip AND c.src_port = o.src_port AND c.dst_ip = o.dst_ip AND c.dst_port = o.dst_port
+        AND c.time <= o.last_at AND coalesce(c.end_time, c.time) >= o.first_at)"""

@@ -11,13 +11,15 @@ from davylamp.catalog.detections.mining_dialogue.verdict import DIALECT_NAMES, V
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, evidence_of, instant
 from davylamp.kit.metadata import DetectionMeta
-from davylamp.model.finding import AssetRef, Finding, Observable, Technique
+from davylamp.kit.processes import connection_assets, process_observables
+from davylamp.model.finding import Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
 from davylamp.model.usage import ComputeUsage
 
 LLR_WHOLE = 9.0
 LLR_ATTEMPT = 4.0
 NAMES_MOST = 20
+CITED = ("src_ip", "src_port", "dst_ip", "dst_port", "process_pid", "process_name")
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class MiningDialogue(Detection):
         return build_finding(
             self.meta,
             fact_key=f"{first.remote_ip}:{first.remote_port}",
-            assets=[AssetRef("host", first.asset)],
+            assets=connection_assets(first.asset, first.row, first.verdict.client_is_source),
             title=None if whole else "An attempt to open a mining dialogue",
             because=_because(seen),
             first_seen=started_at,
@@ -125,7 +127,7 @@ class MiningDialogue(Detection):
             confidence=Confidence.HIGH if whole else Confidence.MEDIUM,
             severity=Severity.CRITICAL if whole else Severity.MEDIUM,
             fact=whole,
-            evidence=evidence_of([one.row for one in seen], ("src_ip", "src_port", "dst_ip", "dst_port")),
+            evidence=evidence_of([one.row for one in seen], CITED),
             evidence_count=len(seen),
             observables=_observables(seen),
             entities=[
@@ -168,6 +170,7 @@ def _names(seen: Sequence[_Seen], what: str) -> list[str]:
 def _observables(seen: Sequence[_Seen]) -> list[Observable]:
     first = seen[0]
     found = [Observable("ip", first.remote_ip), Observable("port", str(first.remote_port))]
+    found += process_observables(first.row) if first.verdict.client_is_source else set()
     found += [Observable("user_name", name) for name in _names(seen, "logins")]
     found += [Observable("user_agent", name) for name in _names(seen, "agents")]
     return found

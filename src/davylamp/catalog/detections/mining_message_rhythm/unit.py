@@ -11,12 +11,15 @@ from davylamp.catalog.detections.mining_message_rhythm.model import LLR_FEWEST, 
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, evidence_of
 from davylamp.kit.metadata import DetectionMeta
-from davylamp.model.finding import AssetRef, Finding, Observable, Series, Technique
+from davylamp.kit.processes import connection_assets, process_observables
+from davylamp.model.finding import Finding, Observable, Series, Technique
 from davylamp.model.severity import Confidence, Severity
 from davylamp.model.usage import ComputeUsage
 from davylamp.units import format_duration
 
 POINTS_MOST = 400
+
+CITED = ("src_ip", "src_port", "dst_ip", "dst_port", "tls_version", "server_name", "process_pid", "process_name")
 
 
 class MiningMessageRhythm(Detection):
@@ -124,16 +127,14 @@ class MiningMessageRhythm(Detection):
         return build_finding(
             self.meta,
             fact_key=f"{first.remote_ip}:{first.remote_port}",
-            assets=[AssetRef("host", first.asset)],
+            assets=connection_assets(first.asset, first.row),
             because=_because(first, len(found)),
             first_seen=started_at,
             last_seen=ended_at,
             llr=round(min(first.score, LLR_MOST), 2),
             confidence=Confidence.MEDIUM if first.score >= LLR_MOST else Confidence.LOW,
             severity=Severity.HIGH if first.score >= LLR_MOST else Severity.MEDIUM,
-            evidence=evidence_of(
-                [one.row for one in found], ("src_ip", "src_port", "dst_ip", "dst_port", "tls_version", "server_name")
-            ),
+            evidence=evidence_of([one.row for one in found], CITED),
             evidence_count=len(found),
             observables=_observables(first),
             entities=[f"ip:{first.remote_ip}", f"remote:{first.remote_ip}:{first.remote_port}"],
@@ -145,6 +146,7 @@ class MiningMessageRhythm(Detection):
 def _observables(found: Candidate) -> Iterator[Observable]:
     yield Observable("ip", found.remote_ip)
     yield Observable("port", str(found.remote_port))
+    yield from sorted(process_observables(found.row))
     if found.row.get("server_name"):
         yield Observable("domain", str(found.row["server_name"]))
 

@@ -1,0 +1,1 @@
+"""The detection `steady_compute_thin_socket`."""

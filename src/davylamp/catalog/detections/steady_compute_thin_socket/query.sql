@@ -1,0 +1,126 @@
+-- Who burned CPU in the windows looked at; a pool of workers counts with the process that made it and talks for it.
+WITH burned AS (
+  SELECT
+    asset, process_pid, process_started_at,
+    sum(cpu_user_s + cpu_system_s) AS cpu_s,
+    count(*) AS windows_count,
+    min(time) AS first_at,
+    max(end_time) AS last_at
+  FROM process_usage
+  GROUP BY asset, process_pid, process_started_at
+),
+burning AS (
+  SELECT * FROM burned
+  WHERE windows_count >= $windows_count
+    AND cpu_s >= $cpu_least_ratio * (epoch(last_at) - epoch(first_at))
+),
+known AS (
+  SELECT
+    asset, process_pid, process_started_at, parent_process_pid, process_name, command_line, image_path, image_state,
+    image_package, image_package_state, user_name, container_uid, cpu_user_s, cpu_system_s, time AS known_at, path, line, byte_offset,
+    row_number() OVER (
+      PARTITION BY asset, process_pid, process_started_at ORDER BY time DESC, path DESC, byte_offset DESC
+    ) AS place
+  FROM process_activity
+  WHERE process_pid IS NOT NULL AND activity <> 'terminate'
+),
+process AS (
+  SELECT * FROM known WHERE place = 1
+),
+held AS (
+  SELECT
+    asset, process_pid, process_started_at, socket_uid,
+    max(dst_ip) AS dst_ip, max(dst_port) AS dst_port, max(state) AS state,
+    min(time) AS first_at, max(time) AS last_at,
+    min(bytes_out) AS first_bytes_out, max(bytes_out) AS last_bytes_out,
+    min(bytes_in) AS first_bytes_in, max(bytes_in) AS last_bytes_in,
+    max(path) AS path, min(line) AS line, min(byte_offset) AS byte_offset
+  FROM socket_usage
+  WHERE protocol = 'tcp' AND direction = 'outgoing' AND process_pid IS NOT NULL
+  GROUP BY asset, process_pid, process_started_at, socket_uid
+),
+talking AS (
+  SELECT DISTINCT asset, process_pid, process_started_at FROM held
+),
+member AS (
+  SELECT
+    burning.asset, burning.process_pid AS member_pid, burning.process_started_at AS member_started_at,
+    CASE WHEN own.process_pid IS NULL AND other.process_pid IS NOT NULL
+      THEN parent.process_pid ELSE burning.process_pid END AS process_pid,
+    CASE WHEN own.process_pid IS NULL AND other.process_pid IS NOT NULL
+      THEN parent.process_started_at ELSE burning.process_started_at END AS process_started_at
+  FROM burning
+  LEFT JOIN process AS child
+    ON child.asset = burning.asset AND child.process_pid = burning.process_pid
+    AND child.process_started_at = burning.process_started_at
+  LEFT JOIN process AS parent
+    ON parent.asset = child.asset AND parent.process_pid = child.parent_process_pid
+    AND parent.image_path = child.image_path AND parent.process_started_at <= child.process_started_at
+  LEFT JOIN talking AS own
+    ON own.asset = burning.asset AND own.process_pid = burning.process_pid
+    AND own.process_started_at = burning.process_started_at
+  LEFT JOIN talking AS other
+    ON other.asset = parent.asset AND other.process_pid = parent.process_pid
+    AND other.process_started_at = parent.process_started_at
+),
+subject AS (
+  SELECT DISTINCT member.asset, member.process_pid, member.process_started_at
+  FROM member
+  JOIN talking
+    ON talking.asset = member.asset AND talking.process_pid = member.process_pid
+    AND talking.process_started_at = member.process_started_at
+),
+ranked AS (
+  SELECT
+    member.asset, member.process_pid, member.process_started_at, usage.time,
+    max(usage.end_time) AS end_time,
+    sum(usage.cpu_user_s) AS cpu_user_s,
+    sum(usage.cpu_system_s) AS cpu_system_s,
+    sum(usage.transferred_bytes) AS transferred_bytes,
+    sum(usage.storage_bytes) AS storage_bytes,
+    max(usage.cpu_allowed_count) AS cpu_allowed_count,
+    count(DISTINCT member.member_pid) AS members_count,
+    max(usage.path) AS path, min(usage.line) AS line, min(usage.byte_offset) AS byte_offset,
+    row_number() OVER (
+      PARTITION BY member.asset, member.process_pid, member.process_started_at ORDER BY usage.time DESC
+    ) AS place
+  FROM member
+  JOIN process_usage AS usage
+    ON usage.asset = member.asset AND usage.process_pid = member.member_pid
+    AND usage.process_started_at = member.member_started_at
+  GROUP BY member.asset, member.process_pid, member.process_started_at, usage.time
+),
+machine AS (
+  SELECT asset, max(cpu_count) AS cpu_count FROM resource_usage GROUP BY asset
+),
+told AS (
+  SELECT
+    'window' AS kind, ranked.asset, ranked.process_pid, ranked.process_started_at, ranked.time, ranked.end_time,
+    ranked.cpu_user_s, ranked.cpu_system_s, ranked.transferred_bytes, ranked.storage_bytes, ranked.cpu_allowed_count,
+    ranked.members_count, CAST(NULL AS VARCHAR) AS dst_ip, CAST(NULL AS INTEGER) AS dst_port,
+    CAST(NULL AS VARCHAR) AS state, CAST(NULL AS BIGINT) AS first_bytes_out, CAST(NULL AS BIGINT) AS last_bytes_out,
+    CAST(NULL AS BIGINT) AS first_bytes_in, CAST(NULL AS BIGINT) AS last_bytes_in,
+    ranked.path, ranked.line, ranked.byte_offset
+  FROM ranked
+  WHERE ranked.place <= $windows_most_count
+  UNION ALL
+  SELECT
+    'socket' AS kind, held.asset, held.process_pid, held.process_started_at, held.first_at AS time,
+    held.last_at AS end_time, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
+    CAST(NULL AS DOUBLE), CAST(NULL AS BIGINT), held.dst_ip, held.dst_port, held.state, held.first_bytes_out,
+    held.last_bytes_out, held.first_bytes_in, held.last_bytes_in, held.path, held.line, held.byte_offset
+  FROM held
+)
+SELECT
+  told.*, process.parent_process_pid, process.process_name, process.command_line, process.image_path,
+  process.image_state, process.image_package, process.image_package_state, process.user_name, process.container_uid,
+  process.cpu_user_s AS whole_user_s, process.cpu_system_s AS whole_system_s, process.known_at, machine.cpu_count
+FROM told
+JOIN subject
+  ON subject.asset = told.asset AND subject.process_pid = told.process_pid
+  AND subject.process_started_at = told.process_started_at
+LEFT JOIN process
+  ON process.asset = told.asset AND process.process_pid = told.process_pid
+  AND process.process_started_at = told.process_started_at
+LEFT JOIN machine ON machine.asset = told.asset
+ORDER BY told.asset, told.process_pid, told.process_started_at, told.kind, told.time, told.path, told.byte_offset

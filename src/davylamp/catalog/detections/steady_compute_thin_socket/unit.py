@@ -1,0 +1,175 @@
+"""The detection `steady_compute_thin_socket`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from davylamp.catalog.detections.steady_compute_thin_socket.shape import Shape, shape_of
+from davylamp.kit.detection import Detection, Facts, Row
+from davylamp.kit.findings import candidates, instant
+from davylamp.kit.metadata import DetectionMeta
+from davylamp.kit.processes import process_finding, process_named, process_started_at
+from davylamp.model.finding import Finding, Observable, Technique
+from davylamp.model.severity import Severity
+from davylamp.model.usage import ComputeUsage
+from davylamp.units import format_duration
+
+LLR_MEASURED = 5.0
+LLR_BYTES_NOT_SEEN = 4.0
+LLR_ONE_WAY = 3.0
+
+
+class SteadyComputeThinSocket(Detection):
+    """A process burns CPU, moves next to no bytes, and keeps one quiet connection open all the while.
+
+    What it sees.
+    For each process (a pool of workers counts with the process of the same program that made it and talks for it):
+    CPU time in user mode, bytes through files, pipes and sockets and bytes of storage for each second of CPU, and the
+    outgoing connections it holds, with the kernel's own counters.
+
+    Why it matters.
+    A miner may take another name, another port and another list's unknown pool, may wrap itself in TLS and throttle
+    itself; it cannot stop computing, and it cannot stop hearing of new work. What it computes goes nowhere: tens of
+    bytes a second for whole cores. That is the best single feature of a host, and does not depend on names or level.
+
+    How it decides.
+    Looked at for at least 12 s (`seconds_least`) in at least 8 windows (`windows_count`): below that a start-up looks
+    the same. At least a tenth of one CPU (`cpu_least_ratio`; what a more throttled miner earns is cents a month,
+    knowledge base, cost), 85 % of it in user mode (`user_least_ratio`: hashing calls the kernel for nothing; our
+    emulations are at 97 to 100 %), and at most 20 kB for a second of CPU (`bytes_per_cpu_s_most`: the published mining
+    flows carry 9 to 140 bytes a second, so a miner throttled to a tenth of a core stays below 1.4 kB; compression,
+    encoding, compilation and databases move megabytes). One connection that was open all the time, carried something
+    both ways in its life, and in the window no more than 400 bytes a second (`thin_bytes_per_s`, the limit of the
+    published rule, detection methods 2.4). A process with more than four outgoing connections
+    (`connections_most_count`) is a peer or a service. Level, plateau and duty cycle are not asked: throttling changes
+    them at will. The likelihood ratio (natural log) is 5: of benign machines a few in a thousand run a lasting
+    computation that reports over a quiet connection (executors with a heartbeat, training with a metrics upload); 4
+    where the bytes could not be seen (another user's process), 3 where the connection has carried nothing back.
+
+    What it misses.
+    A miner whose talk goes through another program (a proxy with its own process on the same machine, unless it is its
+    parent); one that shares a process with a busy server; GPU mining, which burns no CPU; less than a tenth of a core.
+
+    What looks like it and is not.
+    Executors of Spark, Ray and Dask, BOINC and Folding clients, training that reports to a tracker, a debugger's
+    target: steady computation with a heartbeat. Their beats are periodic, their messages vary; `socket_message_lattice`
+    and `mining_message_rhythm` tell that apart, and without them this finding alone is no incident.
+
+    What to do.
+    Ask what the process is for. If nobody knows: keep its image (`/proc/PID/exe`), its command line and its parents;
+    then freeze it (`kill -STOP PID`) and look at what it talks to.
+
+    References.
+    Knowledge base, detection methods 2.3, 2.4 and 4.2; https://attack.mitre.org/techniques/T1496/001/
+    """
+
+    meta: ClassVar[DetectionMeta] = DetectionMeta(
+        uid="steady_compute_thin_socket",
+        title="Computes much, moves nothing, keeps one quiet connection",
+        group="host_cpu",
+        stage="mining",
+        severity=Severity.HIGH,
+        techniques=(Technique("T1496.001", "Resource Hijacking: Compute Hijacking"),),
+        reads=("process_usage", "socket_usage", "process_activity", "resource_usage"),
+        references=("https://attack.mitre.org/techniques/T1496/001/",),
+    )
+    params: ClassVar[Mapping[str, object]] = {
+        "windows_count": 8,
+        "cpu_least_ratio": 0.1,
+        "windows_most_count": 600,
+    }
+    seconds_least = 12.0
+    user_least_ratio = 0.85
+    bytes_per_cpu_s_most = 20_000.0
+    thin_bytes_per_s = 400.0
+    connections_most_count = 4
+
+    def could_look(self, facts: Facts) -> str:
+        """Needs both: who burns, and who talks."""
+        missing = [name for name in ("process_usage", "socket_usage") if not facts.has_rows(name)]
+        return f"no {' and no '.join(missing)} evidence" if missing else ""
+
+    def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
+        """One finding per process."""
+        for first, rows in candidates(candidates_rows, "asset", "process_pid", "process_started_at"):
+            shape = shape_of(rows)
+            if shape is not None and self._is_miner_like(shape):
+                yield self._finding(first, rows, shape)
+
+    def _is_miner_like(self, shape: Shape) -> bool:
+        return (
+            shape.length_s >= self.seconds_least
+            and shape.user_ratio >= self.user_least_ratio
+            and shape.bytes_per_cpu_s <= self.bytes_per_cpu_s_most
+            and shape.connections_count <= self.connections_most_count
+            and shape.thin is not None
+            and shape.thin_bytes_per_s <= self.thin_bytes_per_s
+        )
+
+    def _finding(self, first: Row, rows: Sequence[Row], shape: Shape) -> Finding:
+        assert shape.thin is not None
+        remote = (str(shape.thin["dst_ip"]), str(shape.thin["dst_port"]))
+        llr = LLR_MEASURED if shape.bytes_seen else LLR_BYTES_NOT_SEEN
+        if not shape.answered:
+            llr = LLR_ONE_WAY
+        return process_finding(
+            self.meta,
+            [shape.thin, *(row for row in rows if row["kind"] == "window")],
+            because=_sentence(first, shape),
+            llr=llr,
+            fact_key="steady",
+            columns=("cpu_user_s", "cpu_system_s", "transferred_bytes", "dst_ip", "dst_port"),
+            first_seen=process_started_at(first),
+            observables=[Observable("ip", remote[0]), Observable("port", remote[1])],
+            entities=[f"ip:{remote[0]}", f"remote:{remote[0]}:{remote[1]}"],
+            compute=_compute(first, shape),
+        )
+
+
+def _sentence(first: Row, shape: Shape) -> str:
+    assert shape.thin is not None
+    workers = f" with {shape.members_count} workers" if shape.members_count > 1 else ""
+    moved = f"{shape.bytes_per_cpu_s:,.0f} bytes for a second of CPU" if shape.bytes_seen else "bytes not seen"
+    return (
+        f"{process_named(first)}{workers} burned {shape.cpu_ratio:.1f} CPUs over {format_duration(shape.length_s)}, "
+        f"{shape.user_ratio:.0%} of it computing, moved {moved}, and kept one connection to "
+        f"{shape.thin['dst_ip']}:{shape.thin['dst_port']} open at {shape.thin_bytes_per_s:.0f} bytes a second"
+    ).replace("%", " %")
+
+
+def _compute(first: Row, shape: Shape) -> list[ComputeUsage]:
+    """What it burned since it started, as the kernel counted, and what it burns now."""
+    asset, cpu_count = str(first["asset"]), shape.cpu_count
+    now = min(1.0, shape.cpu_ratio / cpu_count)
+    usages = [
+        ComputeUsage(
+            model="stolen",
+            asset=asset,
+            started_at=shape.first_at,
+            vcpu=cpu_count,
+            share_ratio=round(now, 4),
+            basis=f"{process_named(first)} used {shape.cpu_ratio:.2f} of {cpu_count:g} CPUs in the window looked at",
+        )
+    ]
+    started_at = process_started_at(first)
+    before_s = (shape.first_at - started_at).total_seconds() if started_at is not None else 0.0
+    whole_s = shape.whole_cpu_s - shape.cpu_ratio * _seconds_after(shape.first_at, first.get("known_at"))
+    if started_at is not None and before_s > 1 and whole_s > 0:
+        usages.append(
+            ComputeUsage(
+                model="stolen",
+                asset=asset,
+                started_at=started_at,
+                ended_at=shape.first_at,
+                vcpu=cpu_count,
+                share_ratio=round(min(1.0, whole_s / before_s / cpu_count), 4),
+                basis=f"{process_named(first)} had used {whole_s:,.0f} s of CPU before",
+            )
+        )
+    return usages
+
+
+def _seconds_after(moment: datetime, later: object) -> float:
+    return max(0.0, (instant(later) - moment).total_seconds()) if isinstance(later, datetime) else 0.0

@@ -1,0 +1,190 @@
+"""Writes the host detections' cases anew: small `davylamp.host/1` files of processes that compute and talk.
+
+`python -m tests.catalog.make_host_cases`; the draws are seeded, so the files come out the same. Shapes follow the
+knowledge base: shares 5 s apart on average with exponential gaps, jobs every 15 s, a 201-byte share, a 71-byte answer.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from davylamp.agent.record import Recorder
+
+UNITS = Path(__file__).resolve().parents[2] / "src" / "davylamp" / "catalog" / "detections"
+BEGAN_AT = 1_764_210_000.0
+HOST = "web1"
+
+
+class HostFile:
+    """One file of records.
+
+    Args:
+        length_s: how long the host was looked at, a window a second.
+    """
+
+    def __init__(self, length_s: int = 20, cpu_count: int = 4) -> None:
+        self.lines: list[str] = []
+        self.length_s = length_s
+        self.recorder = Recorder(self.lines.append, device_name=HOST)
+        self.recorder.header(BEGAN_AT, boot_at=BEGAN_AT - 86_400)
+        for second in range(length_s):
+            self.recorder.record(
+                "resource_usage", BEGAN_AT + second, metric="cpu", used_ratio=0.5, period_s=1.0, cpu_count=cpu_count
+            )
+
+    def process(self, pid: int, name: str, age_s: float = 600.0, **columns: object) -> float:
+        """A process as the look's snapshot tells it; returns its start."""
+        started_at = BEGAN_AT - age_s
+        told: dict[str, object] = {
+            "activity": "snapshot",
+            "parent_process_pid": 1,
+            "process_name": name,
+            "command_line": name,
+            "image_path": f"/usr/local/bin/{name}",
+            "image_state": "file",
+            "user_name": "root",
+        }
+        self.recorder.record(
+            "process_activity", BEGAN_AT, process_pid=pid, process_started_at=started_at, **(told | columns)
+        )
+        return started_at
+
+    def burns(
+        self,
+        pid: int,
+        started_at: float,
+        cpus: float,
+        user_ratio: float = 0.99,
+        bytes_per_s: int | None = 100,
+        idle: frozenset[int] = frozenset(),
+    ) -> None:
+        """Windows of one second in which the process uses so many CPUs; none in the idle ones."""
+        for second in range(self.length_s):
+            used = 0.0 if second in idle else cpus
+            self.recorder.record(
+                "process_usage",
+                BEGAN_AT + second,
+                end_time=BEGAN_AT + second + 1.0,
+                process_pid=pid,
+                process_started_at=started_at,
+                cpu_user_s=used * user_ratio,
+                cpu_system_s=used * (1 - user_ratio),
+                cpu_allowed_count=4.0,
+                transferred_bytes=bytes_per_s,
+                storage_bytes=None if bytes_per_s is None else 0,
+            )
+
+    def connection(
+        self,
+        pid: int,
+        started_at: float,
+        messages: list[tuple[float, int, int]],
+        remote: tuple[str, int],
+        uid: str = "a1",
+    ) -> None:
+        """A connection with its counters after each message (second, bytes out, bytes in), and at both ends."""
+        out, back = 260, 303  # a login and its answer before the look began (knowledge base, 2.3)
+        for second, more_out, more_in in [(0.0, 0, 0), *messages, (float(self.length_s), 0, 0)]:
+            out, back = out + more_out, back + more_in
+            self.recorder.record(
+                "socket_usage",
+                BEGAN_AT + second,
+                socket_uid=uid,
+                protocol="tcp",
+                state="established",
+                direction="outgoing",
+                src_ip="10.0.0.5",
+                src_port=41000 + int(uid, 16) % 1000,
+                dst_ip=remote[0],
+                dst_port=remote[1],
+                bytes_out=out,
+                bytes_in=back,
+                process_pid=pid,
+                process_started_at=started_at,
+            )
+
+    def write(self, unit: str, name: str) -> None:
+        """Writes the file into a unit's cases."""
+        target = UNITS / unit / "cases" / f"{name}.jsonl"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("".join(self.lines), encoding="ascii")
+
+
+def mining(length_s: int, seed: int, share_s: float = 5.0, job_s: float = 15.0) -> list[tuple[float, int, int]]:
+    """Messages of a mining connection: shares with answers, and jobs nobody asked for, in windows of a second."""
+    draw = random.Random(seed)
+    events: list[tuple[float, int, int]] = []
+    for mean_s, out, back in ((share_s, 201, 71), (job_s, 0, 253)):
+        at = draw.expovariate(1 / mean_s)
+        while at < length_s:
+            events.append((float(int(at) + 1), out, back))
+            at += draw.expovariate(1 / mean_s)
+    return sorted(events)
+
+
+POOL = ("198.51.100.7", 443)
+
+
+def steady_compute() -> None:
+    """Cases of `steady_compute_thin_socket`."""
+    unit = "steady_compute_thin_socket"
+    made = HostFile()
+    made.burns(4242, made.process(4242, "dbus-worker"), cpus=3.9)
+    made.connection(4242, BEGAN_AT - 600, mining(20, 1), POOL)
+    made.write(unit, "fires_on_unknown_name_and_pool")
+
+    made = HostFile(60)
+    started = made.process(4242, "dbus-worker")
+    made.burns(4242, started, cpus=4.0, idle=frozenset(second for second in range(60) if second % 10 >= 3))
+    made.connection(4242, started, mining(60, 2), ("127.0.0.1", 18080))
+    made.write(unit, "fires_on_three_seconds_of_ten_through_a_proxy_here")
+
+    made = HostFile()
+    started = made.process(700, "python3", age_s=500)
+    for worker in (701, 702, 703):
+        made.burns(worker, made.process(worker, "python3", age_s=499, parent_process_pid=700), cpus=1.0)
+    made.connection(700, started, mining(20, 3), POOL)
+    made.write(unit, "fires_on_workers_of_a_process_that_talks")
+
+    made = HostFile()
+    made.burns(900, made.process(900, "zstd"), cpus=3.9, bytes_per_s=400_000_000)
+    made.connection(900, BEGAN_AT - 600, [], POOL)
+    made.write(unit, "quiet_on_compression_with_an_idle_connection")
+
+    made = HostFile()
+    made.burns(901, made.process(901, "python3"), cpus=3.9)
+    made.write(unit, "quiet_on_matrix_product_without_connection")
+
+    made = HostFile()
+    made.burns(902, made.process(902, "mysqld"), cpus=2.0, user_ratio=0.7, bytes_per_s=3_000_000)
+    made.connection(902, BEGAN_AT - 600, [(float(second), 9000, 800) for second in range(1, 20)], ("10.0.0.9", 3306))
+    made.write(unit, "quiet_on_database_with_a_replica")
+
+    made = HostFile()
+    started = made.process(903, "node-peer")
+    made.burns(903, started, cpus=0.6)
+    for peer in range(8):
+        made.connection(903, started, [(3.0, 61, 0), (9.0, 0, 61)], (f"198.51.100.{peer}", 8333), uid=f"b{peer}")
+    made.write(unit, "quiet_on_peer_of_a_chain")
+
+    made = HostFile(8)
+    made.burns(904, made.process(904, "installer", age_s=2), cpus=1.0)
+    made.connection(904, BEGAN_AT - 2, mining(8, 4, share_s=2), POOL)
+    made.write(unit, "quiet_on_eight_seconds_of_a_start")
+
+    made = HostFile()
+    made.burns(905, made.process(905, "hidden-worker"), cpus=0.05)
+    made.connection(905, BEGAN_AT - 600, mining(20, 5), POOL)
+    made.write(unit, "misses_a_twentieth_of_a_core")
+
+    made = HostFile()
+    made.recorder.record("process_usage", BEGAN_AT, process_pid=-1, cpu_user_s="NaN", end_time="never")
+    made.burns(906, made.process(906, "a\nb\x1b[31m\u202e"), cpus=float("1e308"))
+    made.connection(906, 0.0, [(1.0, 2**62, 2**62)], ("not an address", 70000))
+    made.lines.append('{"record":"socket_usage","time":1764210001,"bytes_out":')
+    made.write(unit, "survives_absurd_figures")
+
+
+if __name__ == "__main__":
+    steady_compute()
