@@ -40,7 +40,7 @@ def finding(
     assets += (AssetRef("process", process),) if process else ()
     first = T0 + timedelta(hours=at_h)
     return Finding(
-        uid=f"{unit}-{'-'.join(hosts)}-{process}-{at_h}",
+        uid="-".join(part for part in (unit, *hosts, process, str(at_h)) if part),
         unit=unit,
         title=unit,
         group=group,
