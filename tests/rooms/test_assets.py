@@ -149,6 +149,81 @@ def test_sshd_says_which_address_its_host_has() -> None:
     assert holder(made, "10.0.0.5", 1) == "web1"
 
 
+def test_one_address_joins_the_instance_and_the_host_that_both_have_it() -> None:
+    made = book(
+        row("run_instances", instance_uid="i-0abc", ip="10.0.0.5", account_uid="1", vpc_uid="vpc-1"),
+        row("sshd_connection", 1, device_name="web1", ip="10.0.0.5"),
+        scopes=(("1", "vpc-1"),),
+    )
+    assert holder(made, "10.0.0.5", scope="1/vpc-1") == holder(made, "10.0.0.5") == "web1"
+    assert made.tables["asset_by_instance"].to_pylist() == [{"instance_uid": "i-0abc", "asset": "web1"}]
+    assert "both have the address 10.0.0.5" in made.assets["web1"].grounds
+
+
+def test_a_declared_address_names_the_instance_that_has_it() -> None:
+    made = book(
+        row("flow_log", instance_uid="i-0abc", ip="10.0.0.5", account_uid="1"),
+        declared=(DeclaredAsset("web1", addresses=("10.0.0.5",)),),
+    )
+    assert made.tables["asset_by_instance"].to_pylist() == [{"instance_uid": "i-0abc", "asset": "web1"}]
+
+
+@pytest.mark.parametrize(
+    ("inventory", "shared"),
+    [
+        # Two accounts use the address; the host's log does not say which it is in.
+        (
+            (row("flow_log", instance_uid="i-1", ip="10.0.0.5", account_uid="1"),),
+            (("1", "", "10.0.0.5"), ("2", "", "10.0.0.5")),
+        ),
+        # The address went from one instance to another.
+        (
+            (
+                row("flow_log", instance_uid="i-1", ip="10.0.0.5"),
+                row("flow_log", 2, instance_uid="i-2", ip="10.0.0.5"),
+            ),
+            (),
+        ),
+        # The host had the address before the instance was launched.
+        ((row("run_instances", 2, instance_uid="i-1", ip="10.0.0.5"),), ()),
+        # Two hosts say that they have it.
+        (
+            (
+                row("flow_log", instance_uid="i-1", ip="10.0.0.5"),
+                row("sshd_connection", 1, device_name="web2", ip="10.0.0.5"),
+            ),
+            (),
+        ),
+        # One name, the addresses of two instances: every host that is called localhost.
+        (
+            (
+                row("flow_log", instance_uid="i-1", ip="10.0.0.5"),
+                row("flow_log", instance_uid="i-2", ip="10.0.0.6"),
+                row("sshd_connection", 1, device_name="web1", ip="10.0.0.6"),
+            ),
+            (),
+        ),
+    ],
+)
+def test_an_address_that_could_mean_two_machines_joins_none(
+    inventory: tuple[dict[str, object], ...], shared: tuple[tuple[str, str, str], ...]
+) -> None:
+    made = book(*inventory, row("sshd_connection", 1, device_name="web1", ip="10.0.0.5"), shared=shared)
+    instances = made.tables["asset_by_instance"].to_pylist()
+    assert "web1" not in {each["asset"] for each in instances} and instances
+    assert {"device_name": "web1", "asset": "web1"} in made.tables["asset_by_name"].to_pylist()
+
+
+def test_a_providers_host_name_states_the_address() -> None:
+    made = book(
+        row("flow_log", instance_uid="i-0abc", ip="10.0.0.5", account_uid="1"),
+        row("host_name", 1, device_name="ip-10-0-0-5", ip="10.0.0.5"),
+        row("host_name", 1, device_name="ip-10-0-0-5.ec2.internal", ip="10.0.0.5"),
+    )
+    names = {each["device_name"]: each["asset"] for each in made.tables["asset_by_name"].to_pylist()}
+    assert names == {"ip-10-0-0-5": "i-0abc", "ip-10-0-0-5.ec2.internal": "i-0abc"}
+
+
 def test_globs_give_files_to_assets(tmp_path: Path) -> None:
     declared = (DeclaredAsset("web1", paths=("cpu*.csv",)), DeclaredAsset("web2", paths=("other/*.csv",)))
     made = build_book(declared, (), (), (), [str(tmp_path / "cpu-1.csv"), str(tmp_path / "other/x.csv")], tmp_path)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import davylamp
+from davylamp.app.intel import check_indicator, lint_indicators
 from davylamp.errors import UsageError
 from davylamp.intel import build
 from davylamp.intel.entries import bundled, load_imported, save_imported
@@ -259,6 +260,65 @@ def test_lists_are_imported_with_rejects(kind: str, tmp_path: Path) -> None:
     assert (done.format, {one.value for one in done.entries}, len(done.rejects)) == (kind, values, reject_count)
     assert all(reject.line and reject.reason for reject in done.rejects)
     assert all(one.expires and one.expires > TAKEN for one in done.entries)
+
+
+HOSTILE = {
+    # A network is no address; a leading dot is the name and all below it; a URL is read for its host.
+    "plain": (
+        "198.51.100.0/24\n.pool.example-a.com\nstratum+tcp://pool.example-b.com:3333\n127.0.0.1\n0.0.0.0\n224.0.0.1\n"
+        "10.1.2.3:3333\npool.lab.test\n",
+        {"pool.example-a.com", "pool.example-b.com", "10.1.2.3", "pool.lab.test"},
+        4,
+    ),
+    "rpz": (
+        "$ORIGIN rpz.example.net.\n@ IN SOA a. b. (\n 1 2\n 3 4 5 )\n@ NS a.\n"
+        "pool.example-a.com.rpz.example.net. CNAME .\npool.example-b.com 60 IN A 127.0.0.1\n"
+        "pool.example-b.com 60 IN AAAA ::1\n32.7.100.51.198.rpz-ip CNAME .\n128.7.zz.db8.2001.rpz-ip CNAME .\n"
+        "24.0.100.51.198.rpz-ip CNAME .\nns.example.org.rpz-nsdname CNAME .\n",
+        {"pool.example-a.com", "pool.example-b.com", "198.51.100.7", "2001:db8::7"},
+        2,
+    ),
+    "stix": (
+        '{"type":"bundle","objects":['
+        '{"type":"indicator","pattern":"[network-traffic:dst_ref.value = \'198.51.100.7\' AND '
+        'network-traffic:dst_port = 3333]"},'
+        '{"type":"indicator","pattern":"[domain-name:value IN (\'pool.example-a.com\', \'pool.example-b.com\')]"},'
+        '{"type":"indicator","pattern":"[domain-name:value != \'good.example-c.com\']"},'
+        '{"type":"indicator","pattern":"[domain-name:value NOT = \'good.example-c.com\']"},'
+        '{"type":"indicator","pattern":"[domain-name:value NOT IN (\'good.example-c.com\')]"},'
+        '{"type":"indicator","pattern":"[domain-name:value = \'old.example-c.com\']",'
+        '"valid_until":"2020-01-01T00:00:00Z"}'
+        "]}",
+        {"198.51.100.7", "pool.example-a.com", "pool.example-b.com"},
+        4,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(HOSTILE))
+def test_what_a_list_does_not_say_is_not_read_into_it(kind: str, tmp_path: Path) -> None:
+    text, values, reject_count = HOSTILE[kind]
+    path = tmp_path / "list"
+    path.write_text(text, encoding="utf-8")
+    done = import_file(path, at=TAKEN)
+    assert (done.format, {one.value for one in done.entries}, len(done.rejects)) == (kind, values, reject_count)
+
+
+def test_lint_of_a_list_tells_what_an_import_would_refuse(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_text(LISTS["plain"] + "mooo.com\ntwo words\n", encoding="utf-8")
+    problems = lint_indicators(path)
+    assert [(problem.rule, problem.value) for problem in problems] == [
+        ("concatenated", "line 2"),
+        ("shared_zone", "line 4"),
+        ("no_entry", "line 5"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "two words", "a..b", "192.0.2.1:99999"])
+def test_what_is_no_name_cannot_be_checked(text: str) -> None:
+    with pytest.raises(UsageError):
+        check_indicator(text)
 
 
 @given(st.binary(max_size=400))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from davylamp.assets.claims import BEGINNING, END, AddressClaim, Machines, gather, text
+from davylamp.assets.same_address import join_by_address
 from davylamp.assets.windows import compatible, holders
 from davylamp.model.asset import Asset, DeclaredAsset
 
@@ -47,10 +48,11 @@ def build_book(
         twins: path of a file whose content was read before -> path it was read from.
     """
     machines, claims, names = gather(declared, inventory)
+    shared = set(shared_addresses)
+    claims = join_by_address(machines, claims, {ip for _, _, ip in shared})
     members = machines.members()
     called = _names_of(members, names, machines)
     every_scope = {("", ""), *scopes}
-    shared = set(shared_addresses)
     address_rows = _address_rows(_with_accounts(claims, machines), every_scope, shared, machines, called)
     address_rows += _shared_rows(shared, address_rows)
     tables = {
@@ -89,7 +91,8 @@ def _names_of(
 
 def _encodes_address(name: str) -> bool:
     """The provider's default names (ip-10-0-0-5) say no more than the address does."""
-    return name.startswith("ip-") and name[3:].replace("-", "").isdigit()
+    label = name.partition(".")[0]
+    return label.startswith("ip-") and label[3:].replace("-", "").isdigit()
 
 
 def _with_accounts(claims: Sequence[AddressClaim], machines: Machines) -> list[AddressClaim]:

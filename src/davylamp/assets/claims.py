@@ -13,7 +13,7 @@ BEGINNING = datetime.min  # noqa: DTZ901
 END = datetime.max.replace(microsecond=0)  # noqa: DTZ901
 # Grounds that say "is" rather than "became": the address was the machine's before the record too,
 # as long as no other machine ever claims it.
-_STATES_WHAT_IS = frozenset({"declared", "sshd_connection", "dhcp_lease", "resolver_log", "flow_log"})
+_STATES_WHAT_IS = frozenset({"declared", "sshd_connection", "host_name", "dhcp_lease", "resolver_log", "flow_log"})
 
 
 @dataclass(frozen=True, slots=True)

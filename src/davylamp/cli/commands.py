@@ -141,7 +141,12 @@ def _intel(options: argparse.Namespace) -> int:
 def _intel_check(options: argparse.Namespace) -> int:
     from davylamp.app.intel import check_indicator
 
-    found = check_indicator(options.indicator).match
+    check = check_indicator(options.indicator)
+    found = check.match
+    if found is None and check.ports:
+        ports = ", ".join(map(str, check.ports))
+        sys.stdout.write(f"{options.indicator}: not listed as a whole, but with port {ports}\n")
+        return 0
     if found is None:
         sys.stdout.write(f"{options.indicator}: not listed (the name was not resolved)\n")
         return 0

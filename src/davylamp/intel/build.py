@@ -20,8 +20,9 @@ from importlib import resources
 from pathlib import Path
 
 from davylamp.intel.entries import data_rows, write_csv
-from davylamp.intel.formats import Item, read_adblock, read_hosts
+from davylamp.intel.formats import read_adblock, read_hosts
 from davylamp.intel.lint import entry_problems, lint
+from davylamp.intel.list_item import Item
 from davylamp.intel.names import normal_address, normal_name, split_port
 from davylamp.intel.zones import shared_zones
 from davylamp.model.indicator import Indicator

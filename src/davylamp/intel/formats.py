@@ -5,31 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
+from davylamp.intel.list_item import Item
 from davylamp.intel.names import is_address, split_port
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing a list says: a value, or the reason why the line says none.
-
-    `first_seen` and `expires` are ISO dates, where the format states them.
-    """
-
-    line: int
-    value: str = ""
-    reason: str = ""
-    first_seen: str = ""
-    expires: str = ""
-
+from davylamp.intel.rpz import read_rpz
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_NETWORK = re.compile(r"^[0-9a-f.:]+/\d{1,3}$", re.IGNORECASE)
 _HOSTS_TARGETS = frozenset(("0.0.0.0", "127.0.0.1", "::", "::1", "255.255.255.255"))
 _HOSTS_OWN = frozenset(("localhost", "localhost.localdomain", "local", "broadcasthost", "0.0.0.0", "ip6-localhost"))
 _ADBLOCK = re.compile(r"^\|\|([^\^/$|*]+)\^?(?:\$([a-z0-9~,_-]*))?$")
-_RPZ = re.compile(r"^(\S+)\s+(?:\d+\s+)?(?:IN\s+)?CNAME\s+(\S+)\s*(?:;.*)?$", re.IGNORECASE)
-_STIX_VALUE = re.compile(r"(domain-name|ipv4-addr|ipv6-addr|url):value\s*=\s*'((?:[^'\\]|\\.)*)'")
+_RPZ = re.compile(r"^\S+\s+(?:\d+\s+)?(?:IN\s+)?(?:CNAME|A|AAAA)\s+\S+\s*(?:;.*)?$", re.IGNORECASE)
+_STIX_TEXT = r"'(?:[^'\\]|\\.)*'"
+_STIX_VALUE = re.compile(
+    r"(domain-name:value|ipv4-addr:value|ipv6-addr:value|url:value|network-traffic:dst_ref\.value)"
+    rf"\s*(?:=\s*({_STIX_TEXT})|(?<!NOT )IN\s*\(\s*({_STIX_TEXT}(?:\s*,\s*{_STIX_TEXT})*)\s*\))"
+)
 _STIX_PORT = re.compile(r"network-traffic:dst_port\s*=\s*(\d{1,5})")
 
 
@@ -38,7 +29,7 @@ def _without_comment(text: str) -> str:
 
 
 def read_plain(text: str) -> Iterator[Item]:
-    """One name, address, `host:port` or URL a line; `#` and `;` begin comments."""
+    """One name, address, `host:port` or URL a line; `#` and `;` begin comments, `.name` is the name and all below."""
     for number, raw in enumerate(text.splitlines(), 1):
         entry = _without_comment(raw)
         if not entry or entry.startswith((";", "!", "//")):
@@ -46,7 +37,10 @@ def read_plain(text: str) -> Iterator[Item]:
         if len(entry.split()) > 1:
             yield Item(number, reason="more than one word")
             continue
-        yield Item(number, _SCHEME.sub("", entry).split("/", 1)[0])
+        if _NETWORK.match(entry) and is_address(entry.partition("/")[0]):
+            yield Item(number, reason="a network, not an address: it holds strangers too")
+            continue
+        yield Item(number, _SCHEME.sub("", entry).split("/", 1)[0].removeprefix("."))
 
 
 def read_hosts(text: str) -> Iterator[Item]:
@@ -74,26 +68,6 @@ def read_adblock(text: str) -> Iterator[Item]:
         yield Item(number, match.group(1))
 
 
-def read_rpz(text: str) -> Iterator[Item]:
-    """Response policy zone: `name CNAME .` and `*.name CNAME .` triggers."""
-    for number, raw in enumerate(text.splitlines(), 1):
-        record = raw.split(";", 1)[0].rstrip()
-        if not record.strip() or record.startswith("$"):
-            continue
-        match = _RPZ.match(record.strip())
-        if match is None:
-            if " SOA " not in f" {record.upper()} " and " NS " not in f" {record.upper()} ":
-                yield Item(number, reason="not a CNAME policy record")
-            continue
-        owner, target = match.group(1).removesuffix("."), match.group(2)
-        if target == "rpz-passthru.":
-            yield Item(number, reason="a pass-through rule, not a listing")
-        elif re.search(r"[.]rpz-", owner):
-            yield Item(number, reason="an address or name-server trigger")
-        else:
-            yield Item(number, owner)
-
-
 def read_stix(document: Mapping[str, object]) -> Iterator[Item]:
     """STIX 2.1 bundle: indicator patterns and observed domain names and addresses; the line is the object's place."""
     objects = document.get("objects")
@@ -110,16 +84,20 @@ def read_stix(document: Mapping[str, object]) -> Iterator[Item]:
 
 def _stix_pattern(place: int, found: Mapping[str, object]) -> Iterator[Item]:
     pattern = str(found.get("pattern", ""))
-    values = _STIX_VALUE.findall(pattern)
+    values = [
+        (kind, text)
+        for kind, single, several in _STIX_VALUE.findall(pattern)
+        for text in re.findall(_STIX_TEXT, single or several)
+    ]
     if not values:
         yield Item(place, reason="a pattern without a domain name or an address")
     port = _STIX_PORT.search(pattern)
     dates = {"first_seen": str(found.get("valid_from", ""))[:10], "expires": str(found.get("valid_until", ""))[:10]}
-    for kind, raw in values:
-        value = re.sub(r"\\(.)", r"\1", raw)
-        if kind == "url":
+    for kind, quoted in values:
+        value = re.sub(r"\\(.)", r"\1", quoted[1:-1])
+        if kind == "url:value":
             value = _SCHEME.sub("", value).split("/", 1)[0]
-        elif port is not None and kind != "domain-name":
+        elif port is not None and is_address(value):
             value = f"[{value}]:{port.group(1)}"
         yield Item(place, value, **dates)
 
@@ -167,7 +145,7 @@ def _text_format(text: str) -> str:
             votes["adblock"] += 1
         elif len(words) > 1 and (words[0] in _HOSTS_TARGETS or (is_address(words[0]) and "." in words[1])):
             votes["hosts"] += 1
-        elif line.startswith(("$TTL", "$ORIGIN")) or _RPZ.match(line):
+        elif line.startswith(("$TTL", "$ORIGIN", "@ ", "@\t")) or _RPZ.match(line):
             votes["rpz"] += 1
         elif len(words) == 1 and "." in line and not line.startswith(("#", ";", "!")) and split_port(line)[0]:
             votes["plain"] += 1

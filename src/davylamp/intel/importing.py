@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from davylamp.errors import UsageError
-from davylamp.intel.formats import Item, read_items
-from davylamp.intel.lint import entry_problems
+from davylamp.intel.formats import read_items
+from davylamp.intel.lint import Problem, entry_problems
+from davylamp.intel.list_item import Item
 from davylamp.intel.names import normal_address, normal_name, split_port
 from davylamp.model.coverage import Reject
 from davylamp.model.indicator import INDICATOR_CLASSES, Indicator
@@ -25,6 +26,16 @@ class Imported:
     format: str
     entries: tuple[Indicator, ...]
     rejects: tuple[Reject, ...]
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What was refused, as lint says it: the rule where one was broken, else that the line is no entry."""
+        told = (reject.reason.partition(": ") for reject in self.rejects)
+        return tuple(
+            Problem(rule, f"line {reject.line}", text)
+            if text and " " not in rule
+            else Problem("no_entry", f"line {reject.line}", reject.reason)
+            for reject, (rule, _, text) in zip(self.rejects, told, strict=True)
+        )
 
 
 def import_file(

@@ -92,6 +92,11 @@ class Indicators:
             return None
         return self._addresses.get((address, port)) or self._addresses.get((address, None))
 
+    def ports_of(self, ip: str) -> tuple[int, ...]:
+        """The ports with which an address is listed."""
+        address = normal_address(ip)
+        return tuple(sorted(port for value, port in self._addresses if value == address and port is not None))
+
     def list(self) -> tuple[Indicator, ...]:
         """Every entry, expired ones too, in the order they were loaded."""
         return self._all

@@ -3,6 +3,7 @@
 - concatenated names (`pangolinminer.comgandalph3000.com`): two lines grown together match nothing.
 - shared zones (`mooo.com`) and public suffixes (`co.uk`): they accuse every neighbour.
 - addresses of shared networks: a content delivery address serves thousands of sites.
+- addresses that name no one machine: loopback, link-local, multicast, unspecified.
 - duplicates, and entries that a broader one of the same class covers already.
 - dead entries: past their expiry.
 - names too short to mean one owner, and text that is no name at all.
@@ -11,6 +12,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +27,9 @@ from davylamp.model.indicator import Indicator
 
 # `1gh.com` (7) is the shortest pool name of the complaints; `t.co` (4) is one that everybody asks for.
 _SHORTEST_NAME = 5
+# Reserved top-level domains (RFC 6761, RFC 9476, ICANN's `internal`): on no public list, and the owner of a list
+# that names them knows whose they are.
+_SPECIAL_USE = frozenset(("alt", "example", "internal", "local", "onion", "test"))
 # A label that begins with an ending and goes on is where two lines may have grown together ...
 _GROWN_TOGETHER = re.compile(r"[.](?=(com|net|org|info|xyz|io|eu|ru|pw)([a-z0-9-]+[.][a-z0-9.-]+)$)")
 # ... unless it is a word of its own (`community`, `network`, `organic`); other endings begin too many words.
@@ -72,9 +77,27 @@ def _address_problems(entry: Indicator) -> Iterator[Problem]:
     if address is None or address != entry.value:
         yield Problem("not_an_address", entry.value, "not the canonical form of an address")
         return
+    if _names_no_machine(address):
+        yield Problem("no_one_address", entry.value, "a loopback, link-local, multicast or null address")
+        return
     operator = shared_network(address)
     if operator is not None and entry.indicator_class != "shared_zone":
         yield Problem("shared_network", entry.value, f"an address of {operator}, shared by its customers")
+
+
+def _names_no_machine(address: str) -> bool:
+    """Private addresses pass: a proxy in one's own network may be listed by its owner."""
+    parsed = ipaddress.ip_address(address)
+    null_network = parsed.version == 4 and parsed.packed[0] == 0
+    reserved = parsed.version == 4 and parsed.is_reserved
+    return (
+        parsed.is_loopback
+        or parsed.is_link_local
+        or parsed.is_multicast
+        or parsed.is_unspecified
+        or null_network
+        or reserved
+    )
 
 
 def _name_problems(entry: Indicator) -> Iterator[Problem]:
@@ -91,6 +114,8 @@ def _name_problems(entry: Indicator) -> Iterator[Problem]:
         yield Problem("concatenated", entry.value, f"two names grown together: {grown}")
     if name in shared_zones():
         yield Problem("shared_zone", entry.value, f"a {shared_zones()[name]} zone, open to strangers")
+    elif name.rpartition(".")[2] in _SPECIAL_USE:
+        pass
     elif not has_known_suffix(name):
         yield Problem("unknown_suffix", entry.value, "ends in no suffix of the public list")
     elif is_public_suffix(name):

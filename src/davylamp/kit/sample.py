@@ -23,8 +23,8 @@ class Sample:
 
     @cached_property
     def text(self) -> str:
-        """The head as text; bytes that are not UTF-8 show as `\\xNN`."""
-        return self.head.decode("utf-8", "backslashreplace")
+        """The head as text, without a byte order mark; bytes that are not UTF-8 show as `\\xNN`."""
+        return self.head.decode("utf-8", "backslashreplace").removeprefix("\ufeff")
 
     @cached_property
     def lines(self) -> tuple[str, ...]:

@@ -17,8 +17,10 @@ _UNIT_NAMES = frozenset(("unit", "units"))
 _OWNER_NAMES = frozenset(
     ("instance", "instanceid", "host", "hostname", "machine", "node", "nodename", "server", "vm", "resourceid")
 )
-# "Full label" and "Label" head the two lines that the CloudWatch console writes above its columns.
+# "Full label" and "Label" head the two lines that the CloudWatch console writes above its columns; some downloads
+# have further lines there, which say how a column was made and not what it is called.
 _CONSOLE_LEADS = frozenset(("full label", "label"))
+_CONSOLE_FURTHER_LEADS = frozenset(("id", "period", "stat", "statistic", "region", "unit", "namespace", "account"))
 _CPU = re.compile(r"cpu", re.IGNORECASE)
 # What stands after `cpu` when the number is no share in use: credits, idle time, allotments.
 NOT_LOAD_PATTERN = (
@@ -28,6 +30,9 @@ NOT_LOAD_PATTERN = (
 )
 _NOT_LOAD = re.compile(NOT_LOAD_PATTERN)
 _INSTANCE = re.compile(r"\bi-[0-9a-f]{8,17}\b")
+# Names of other metrics of an instance, as the console appends them to its id.
+METRIC_PATTERN = r"(?i)network|disk|credit|status|memory|mem|bytes|packets|ops|latency|ebs|metadata|net"
+_METRIC = re.compile(METRIC_PATTERN)
 _METRIC_ALONE = frozenset(
     space + "cpu" + metric + statistic
     for space in ("", "awsec2", "ec2")
@@ -54,7 +59,8 @@ class ValueColumn:
     @property
     def series(self) -> str:
         """The label as a series' name; empty where it only names the metric."""
-        return "" if not self.says_cpu or _squeezed(self.label) in _METRIC_ALONE else self.label
+        tells_no_series = _squeezed(self.label) in _METRIC_ALONE or self.label.lower() in _BARE_NAMES
+        return "" if tells_no_series else self.label
 
 
 @dataclass(frozen=True)
@@ -79,13 +85,20 @@ def says_cpu(label: str) -> bool:
     return _CPU.search(label) is not None and _NOT_LOAD.search(label) is None
 
 
+def names_a_machine_alone(label: str, uid: str = "") -> bool:
+    """Whether a label is an instance's id, with or without its name, and no other metric is named beside it."""
+    return _INSTANCE.match(label) is not None and _METRIC.search(f"{label} {uid}") is None
+
+
 def read_table(lines: Sequence[str]) -> Table | None:
     """The table that these first lines begin, or None when they begin none."""
     for delimiter in DELIMITERS:
         rows = [_cells(line, delimiter) for line in lines[:_LOOKED_AT_COUNT]]
         first = next((index for index, row in enumerate(rows) if _is_sample(row)), None)
         if first is not None and 0 < first <= _HEADER_LINES_COUNT:
-            return _table(delimiter, lines[:first], [row for row in rows[:first] if any(row)], len(rows[first]))
+            table = _table(delimiter, lines[:first], [row for row in rows[:first] if any(row)], len(rows[first]))
+            if table is not None:
+                return table
     return None
 
 
@@ -103,6 +116,8 @@ def _is_sample(row: Sequence[str]) -> bool:
 
 
 def _table(delimiter: str, lines: Sequence[str], rows: Sequence[list[str]], count: int) -> Table | None:
+    if any(row[0].lower() in _CONSOLE_LEADS for row in rows):
+        rows = [row for row in rows if row[0].lower() not in _CONSOLE_FURTHER_LEADS]
     leads = {row[0].lower().replace(" ", "_") for row in rows}
     console = leads and all(row[0].lower() in _CONSOLE_LEADS or not row[0] for row in rows)
     if not console and (len(rows) != 1 or not leads <= _TIME_NAMES or len(rows[0]) != count):
@@ -120,6 +135,9 @@ def _table(delimiter: str, lines: Sequence[str], rows: Sequence[list[str]], coun
         values = tuple(_column(place, label, True) for place, label in named)
     elif bare:
         values = (_column(bare[0][1], labels[bare[0][1] - 2], False),)
+    elif console and all(map(names_a_machine_alone, labels)):
+        # A graph of one metric: the console names its columns for the machines alone.
+        values = tuple(_column(place, label, False) for place, label in enumerate(labels, 2))
     else:
         return None
     taken = {value.place for value in values} | {unit_place, owner_place}

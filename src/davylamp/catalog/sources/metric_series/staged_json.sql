@@ -35,6 +35,7 @@ SELECT
 FROM samples
 -- A label names the metric, or only what tells the series apart; then the query's id may name the metric.
 WHERE regexp_matches(names, '(?i)cpu') AND NOT regexp_matches(names, '{not_load}')
+  OR regexp_matches(label, '^i-[0-9a-f]{8,17}\b') AND NOT regexp_matches(names, '{metric}')
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, 'no metric data, or damaged', line, byte_offset
 FROM answers

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from davylamp.catalog.sources.metric_series.header import (
+    METRIC_PATTERN,
     NOT_LOAD_PATTERN,
     Table,
     ValueColumn,
+    names_a_machine_alone,
     read_table,
     says_cpu,
 )
@@ -28,12 +30,12 @@ class MetricSeries(SqlSource):
     """Reads series of CPU use in percent, from CSV files and from CloudWatch's answers.
 
     What it reads.
-    CSV (also with semicolons or tabs) whose first column is a time and whose header names the others:
-    `timestamp,value` as the Numenta benchmark and many exporters write it, `Timestamp,Average`, `time,cpu`, one
-    column for each machine or one row (then a column such as `instance_id` or `host` tells whose), and the
-    CloudWatch console's download with its label lines. Times are ISO 8601, `YYYY-MM-DD HH:MM:SS` (taken as UTC), or
-    seconds or fractions of them since 1970. JSON as `aws cloudwatch get-metric-data` and `get-metric-statistics`
-    answer.
+    CSV (also with semicolons or tabs) whose first column is a time and whose header names the others: `timestamp,value`
+    as the Numenta benchmark and many exporters write it, `Timestamp,Average`, `time,cpu`, one column for each machine
+    or one row (then a column such as `instance_id` or `host` tells whose), and the CloudWatch console's download with
+    its label lines (columns that name only an instance are taken for CPU, with a note). Times are ISO 8601, `YYYY-MM-DD
+    HH:MM:SS` (taken as UTC), or seconds or fractions of them since 1970. JSON as `aws cloudwatch get-metric-data` and
+    `get-metric-statistics` answer.
 
     What it gives.
     `resource_usage`: one row a sample, `used_ratio` being the percentage over 100. `series` is the label where it says
@@ -80,7 +82,7 @@ class MetricSeries(SqlSource):
             return SqlPlan(
                 "json_records",
                 {"resource_usage": _samples("true")},
-                staged=_sql("staged_json").replace("{not_load}", NOT_LOAD_PATTERN),
+                staged=_sql("staged_json").replace("{not_load}", NOT_LOAD_PATTERN).replace("{metric}", METRIC_PATTERN),
                 notes=_json_notes(sample.text),
                 notes_select=_sql("judged") + _sql("small_scale"),
             )
@@ -106,12 +108,21 @@ class MetricSeries(SqlSource):
 def _json_is_cpu(text: str) -> bool:
     if '"MetricDataResults"' not in text and '"Datapoints"' not in text:
         return False
-    return any(says_cpu(" ".join(names)) for names in _JSON_NAMES.findall(text))
+    return any(_is_cpu(uid, label) for uid, label in _JSON_NAMES.findall(text))
+
+
+def _is_cpu(uid: str, label: str) -> bool:
+    return says_cpu(f"{uid} {label}") or names_a_machine_alone(label, uid)
 
 
 def _json_notes(text: str) -> tuple[str, ...]:
-    others = dict.fromkeys(label for uid, label in _JSON_NAMES.findall(text) if not says_cpu(f"{uid} {label}"))
-    return _left_out_note(list(others), "series whose label and id do not say CPU are left out")
+    found = _JSON_NAMES.findall(text)
+    others = dict.fromkeys(label for uid, label in found if not _is_cpu(uid, label))
+    assumed = dict.fromkeys(label for uid, label in found if _is_cpu(uid, label) and not says_cpu(f"{uid} {label}"))
+    return (
+        *_left_out_note(list(others), "series whose label and id do not say CPU are left out"),
+        *_left_out_note(list(assumed), "series that are named for an instance alone are taken for CPU percent"),
+    )
 
 
 def _samples(kept: str) -> str:
