@@ -331,6 +331,14 @@ def test_the_metadata_service_is_asked_with_a_token(metadata_server: tuple[str, 
     assert "X-aws-ec2-metadata-token: dG9rZW4=" in asked[1]
 
 
+def test_a_time_that_no_reader_accepts_is_left_out(root: Path) -> None:
+    place = put(root, "/etc/crontab", "@daily root /bin/true\n")
+    os.utime(place, (5_700_000_000, 5_700_000_000))
+    [entry] = items(looked(root), "cron")
+    assert "modified_at" not in entry
+    assert "changed_at" in entry
+
+
 def test_nothing_below_a_file_is_nothing(tmp_path: Path) -> None:
     put(tmp_path, "/etc/cron.d", "a file where a folder should be")
     files = HostFiles(Look(Recorder(lambda line: None, "host"), 0.0, str(tmp_path)))

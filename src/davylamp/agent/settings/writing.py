@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from davylamp.agent.files import HostFiles
+from davylamp.agent.files import HostFiles, told_time
 
 
 def write_setting(
@@ -21,5 +21,5 @@ def write_setting(
         value=value,
         file_path=path,
         file_line=line,
-        modified_at=status.st_mtime if status else None,
+        modified_at=told_time(status.st_mtime) if status else None,
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from davylamp.agent.accounts import accounts
-from davylamp.agent.files import HostFiles, TooManyError
+from davylamp.agent.files import HostFiles, TooManyError, told_time
 from davylamp.agent.packages import Packages
 from davylamp.agent.startup.program import FOLDERS, program_of
 
@@ -140,8 +140,8 @@ class StartupItems:
         return {
             "file_owner_name": self._user_name(status.st_uid),
             "file_mode": f"{status.st_mode & 0o7777:04o}",
-            "modified_at": status.st_mtime,
-            "changed_at": status.st_ctime,
+            "modified_at": told_time(status.st_mtime),
+            "changed_at": told_time(status.st_ctime),
             "file_package": package,
             "file_package_state": state,
             "file_immutable": self._immutable(path),
