@@ -80,7 +80,10 @@ class _AtOnce:
     def batch(self, data: bytes, line: int, offset: int) -> pa.RecordBatch | None:
         """The block's rows, or None where line by line something else may come out."""
         # A lone carriage return ends a line for the reader and not for us; it reads numbers with 0x.
-        if (b"\r" in data and data.count(b"\r") != data.count(b"\r\n")) or b"0x" in data or b"0X" in data:
+        if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+            return None
+        # One byte is looked for forty times as fast as two.
+        if (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data):
             return None
         raw = np.frombuffer(data, dtype=np.uint8)
         ends = np.flatnonzero(raw == ord("\n"))
