@@ -17,7 +17,8 @@ from typing import Any, BinaryIO
 
 from davylamp.errors import CaseError, DavylampError, SourceError, UnitError
 from davylamp.ingest.decompress import Decompressed
-from davylamp.ingest.normalize import Normalized, as_binary, normalize_rows, normalize_sql
+from davylamp.ingest.normalize import as_binary, normalize_rows, normalize_sql
+from davylamp.ingest.parts import Normalized
 from davylamp.ingest.walk import STANDARD_INPUT, Found, shown_path
 from davylamp.kit.engine import Engine
 from davylamp.kit.sample import SAMPLE_BYTES, Sample

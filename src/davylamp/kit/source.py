@@ -7,7 +7,7 @@ event rows of them. Odd formats (packet captures) yield Arrow batches from `read
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Literal
@@ -19,26 +19,28 @@ from davylamp.model.coverage import Reject
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Relation = Literal["lines", "fields", "json_records", "parquet"]
+Relation = Literal["lines", "json_records", "parquet"]
 
 
 @dataclass(frozen=True)
-class Fields:
-    """How lines of a delimited format are cut into fields, many at a time.
+class AtOnce:
+    """A shortcut for the lines of a delimited format: a block of plain lines becomes event rows in Arrow.
 
-    A block of lines in which every line has these fields, and every number is one, is cut at once. Any
-    other block goes through `slow`, which says line by line what is wrong; so `slow` is the definition
-    of the format, and what is cut at once must come out the same.
+    A block in which every line has these fields, and every number is one, is cut at once and handed to
+    `rows`. Any other block, and one that `rows` will not judge, goes through the plan's `staged`, which says
+    line by line what is wrong; so that SELECT is the definition of the format, and what is made at once must
+    come out the same.
 
     Args:
         delimiter: one byte.
         names: every field in the file's order.
         types: the fields wanted -> `VARCHAR`, `REPEATED` (text of few distinct values), or `USMALLINT`,
-            `UINTEGER`, `BIGINT`; a block with a negative number goes through `slow`.
-        slow: SELECT over `records` (as in the relation `lines`) that gives the wanted fields by name, the
-            `extras`, `line` and `byte_offset`.
-        extras: further columns of `slow` (name -> DuckDB type); null for lines that were cut at once.
-        null_text: how the format writes a missing value; empty where `slow` gives it as it stands.
+            `UINTEGER`, `BIGINT`, `DOUBLE`; a block with a negative number goes through `staged`.
+        rows: from the fields wanted, `line` and `byte_offset` to the `columns`, or None where only SQL can say.
+            Rows may be left out. A row of an instant that no evidence can have is the reader's to find.
+        columns: the columns of `staged` that `rows` gives; all others but `reject` hold nothing in this file.
+        repeated: those of them that hold text of few distinct values.
+        null_text: how the format writes a missing value; empty where a field is given as it stands.
         header: a first line that is no record; empty when there is none.
         note: lines that begin so are no records; empty when there are none.
     """
@@ -46,8 +48,9 @@ class Fields:
     delimiter: str
     names: tuple[str, ...]
     types: Mapping[str, str]
-    slow: str
-    extras: Mapping[str, str] = field(default_factory=dict)
+    rows: Callable[[pa.RecordBatch], pa.RecordBatch | None]
+    columns: tuple[str, ...]
+    repeated: frozenset[str] = frozenset()
     null_text: str = ""
     header: str = ""
     note: str = ""
@@ -61,7 +64,6 @@ class SqlPlan:
         relation: what the SELECTs read.
             `lines`: one row a line: text VARCHAR (without line end; bytes that are not UTF-8 show as
             `\\xNN`), line BIGINT (1-based), byte_offset BIGINT. Blank lines are rows too.
-            `fields`: one row a line, cut into fields as `fields` says: those columns, line, byte_offset.
             `json_records`: one row a JSON record, from JSON lines, a top-level array, an array under
             one key of a top-level object (`{"Records": [...]}`), one pretty-printed object, or
             concatenated objects: text VARCHAR, line BIGINT, byte_offset BIGINT. The text may be
@@ -74,6 +76,9 @@ class SqlPlan:
         staged: a SELECT over `records`, run once and kept for `selects` to read as `staged`; use
             it when one file feeds more than one event class. Its own `reject` column, when it has
             one, is the reject box, and the `selects` should leave such rows out.
+        staged_class: the event class whose rows the staged ones are, so that they are written only once; it
+            is not in `selects`. Columns that the class does not have are kept for the `selects` alone.
+        at_once: a shortcut past `staged` for plain lines; needs `staged_class`.
         notes: sentences for the coverage row (for instance how a missing year was inferred).
         notes_select: a SELECT of one VARCHAR column over `staged`, for sentences that only the whole
             file can tell (for instance that a series is of another metric and was left out).
@@ -83,7 +88,8 @@ class SqlPlan:
     selects: Mapping[str, str]
     staged: str | None = None
     notes: tuple[str, ...] = ()
-    fields: Fields | None = None
+    staged_class: str | None = None
+    at_once: AtOnce | None = None
     notes_select: str | None = None
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from davylamp.catalog.sources.aws_vpc_flow.fields import NUMBER_FIELDS, TEXT_FIELDS
-from davylamp.kit.source import Fields
 
 # The narrow types are the range checks: ports end at 65535, and UINTEGER seconds end in the year 2106.
-_TYPES = {
+NUMBER_TYPES = {
     "srcport": "USMALLINT",
     "dstport": "USMALLINT",
     "start": "UINTEGER",
@@ -19,10 +18,9 @@ _TYPES = {
 # `start`, `end` and `bytes` are words of SQL; the unit in the name tells what they hold.
 _NAMES = {"start": "start_s", "end": "end_s", "packets": "packets_count", "bytes": "bytes_count"}
 
-_FAULTS = {"shape_fault": "VARCHAR", "number_fault": "VARCHAR"}
 
-
-def _column(field: str) -> str:
+def column_of(field: str) -> str:
+    """Name of a field in SQL."""
     return _NAMES.get(field, field.replace("-", "_"))
 
 
@@ -31,19 +29,21 @@ def _quoted(text: str) -> str:
 
 
 def _raw(field: str) -> str:
-    return f"{_column(field)}_raw"
+    return f"{column_of(field)}_raw"
 
 
 def _typed(present: Sequence[str]) -> str:
     """Each field read once as text or number: text arrives as `<name>_raw`, and so do numbers."""
     texts = [
-        f"nullif({_raw(field)}, '-') AS {_column(field)}" if field in present else f"NULL::VARCHAR AS {_column(field)}"
+        f"nullif({_raw(field)}, '-') AS {column_of(field)}"
+        if field in present
+        else f"NULL::VARCHAR AS {column_of(field)}"
         for field in TEXT_FIELDS
     ]
     numbers = [
-        f"TRY_CAST({_raw(field)} AS {_TYPES[field]}) AS {_column(field)}"
+        f"TRY_CAST({_raw(field)} AS {NUMBER_TYPES[field]}) AS {column_of(field)}"
         if field in present
-        else f"NULL::{_TYPES[field]} AS {_column(field)}"
+        else f"NULL::{NUMBER_TYPES[field]} AS {column_of(field)}"
         for field in NUMBER_FIELDS
     ]
     return ",\n    ".join([*texts, *numbers])
@@ -51,12 +51,12 @@ def _typed(present: Sequence[str]) -> str:
 
 def _fault(present: Sequence[str]) -> str:
     faults = [
-        f"WHEN {_column(field)} IS NULL AND {_raw(field)}::VARCHAR <> '-' THEN {_quoted(field)}"
+        f"WHEN {column_of(field)} IS NULL AND {_raw(field)}::VARCHAR <> '-' THEN {_quoted(field)}"
         for field in NUMBER_FIELDS
         if field in present
     ]
     negative = [
-        f"WHEN {_column(field)} < 0 THEN {_quoted(field)}" for field in ("packets", "bytes") if field in present
+        f"WHEN {column_of(field)} < 0 THEN {_quoted(field)}" for field in ("packets", "bytes") if field in present
     ]
     return f"CASE {' '.join([*faults, *negative])} END" if faults else "NULL::VARCHAR"
 
@@ -107,40 +107,6 @@ typed AS (
 ),
 fields AS (SELECT *, {_fault(present)} AS number_fault FROM typed)
 """
-
-
-# Texts that a file repeats on nearly every line: an account, a few interfaces, an action.
-_REPEATED = frozenset(TEXT_FIELDS) - {"srcaddr", "dstaddr", "pkt-srcaddr", "pkt-dstaddr"}
-
-
-def cut_fields(names: Sequence[str], header: str, lines_sql: str) -> Fields:
-    """The layout by which plain records are cut many at a time.
-
-    Args:
-        lines_sql: what `line_fields` gives for the same names.
-    """
-    wanted = [field for field in (*TEXT_FIELDS, *NUMBER_FIELDS) if field in names]
-    kinds = {_column(field): "REPEATED" if field in _REPEATED else _TYPES.get(field, "VARCHAR") for field in wanted}
-    columns = ", ".join((*kinds, *_FAULTS, "line", "byte_offset"))
-    return Fields(
-        delimiter=" ",
-        names=tuple(_column(name) for name in names),
-        types=kinds,
-        slow=f"{lines_sql} SELECT {columns} FROM fields",
-        extras=_FAULTS,
-        null_text="-",
-        header=header,
-    )
-
-
-def typed_fields(names: Sequence[str]) -> str:
-    """CTEs up to `fields` for records that arrive cut."""
-    absent = ", ".join(
-        f"NULL::{_TYPES.get(field, 'VARCHAR')} AS {_column(field)}"
-        for field in (*TEXT_FIELDS, *NUMBER_FIELDS)
-        if field not in names
-    )
-    return f"WITH fields AS (SELECT *{', ' if absent else ''}{absent} FROM records)\n"
 
 
 def column_fields(columns: Mapping[str, str], row_number: str) -> str:

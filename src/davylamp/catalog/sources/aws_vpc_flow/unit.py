@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
+from davylamp.catalog.sources.aws_vpc_flow.at_once import at_once
 from davylamp.catalog.sources.aws_vpc_flow.fields import (
     DEFAULT_FORMAT,
     canonical,
@@ -16,11 +17,11 @@ from davylamp.catalog.sources.aws_vpc_flow.fields import (
     is_default_record,
     is_stamped,
 )
-from davylamp.catalog.sources.aws_vpc_flow.fields_sql import column_fields, cut_fields, line_fields, typed_fields
+from davylamp.catalog.sources.aws_vpc_flow.fields_sql import column_fields, line_fields
 from davylamp.errors import SourceError
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
-from davylamp.kit.source import Fields, Relation, SqlPlan, SqlSource
+from davylamp.kit.source import AtOnce, Relation, SqlPlan, SqlSource
 
 _LINES = "SELECT text, line, byte_offset FROM records"
 # What `aws logs filter-log-events` and subscription filters write: the record is a member of an event.
@@ -99,17 +100,15 @@ class AwsVpcFlow(SqlSource):
         stamped = not names and any(is_stamped(line) for line in lines)
         names = names or tuple(DEFAULT_FORMAT.split())
         by_line = line_fields(names, header, stamped=stamped, texts=texts)
-        if sample.starts_json or stamped:
-            return _plan("json_records" if sample.starts_json else "lines", by_line, names)
-        return _plan("fields", typed_fields(names), names, cut_fields(names, header, by_line))
+        if sample.starts_json:
+            return _plan("json_records", by_line, names)
+        return _plan("lines", by_line, names, at_once(names, header, stamped=stamped))
 
 
-def _plan(relation: Relation, fields: str, names: Collection[str], cut: Fields | None = None) -> SqlPlan:
+def _plan(relation: Relation, fields: str, names: Collection[str], shortcut: AtOnce | None = None) -> SqlPlan:
+    states = {"device_inventory": _sql("device_inventory")} if _STATES_INTERFACES.issubset(names) else {}
     rows = fields + _sql("normalise")
-    if not _STATES_INTERFACES.issubset(names):
-        alone = {"network_activity": f"SELECT * EXCLUDE (interface_ip) FROM ({rows}) AS given"}
-        return SqlPlan(relation, alone, fields=cut)
-    return SqlPlan(relation, {name: _sql(name) for name in AwsVpcFlow.meta.event_classes}, staged=rows, fields=cut)
+    return SqlPlan(relation, states, staged=rows, staged_class="network_activity", at_once=shortcut)
 
 
 def _first_lines(sample: Sample) -> list[str]:

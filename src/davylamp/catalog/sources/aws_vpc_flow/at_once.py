@@ -1,0 +1,188 @@
+"""The shortcut for plain records: from a block of fields to rows, as `normalise.sql` would make them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from davylamp.catalog.sources.aws_vpc_flow.fields import NUMBER_FIELDS, TEXT_FIELDS
+from davylamp.catalog.sources.aws_vpc_flow.fields_sql import NUMBER_TYPES, column_of
+from davylamp.kit.source import AtOnce
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Texts that a file repeats on nearly every line: an account, a few interfaces, an action.
+_REPEATED = frozenset(TEXT_FIELDS) - {"srcaddr", "dstaddr", "pkt-srcaddr", "pkt-dstaddr"}
+_PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp"}
+# Event column -> field, where the value is taken over as it stands.
+_TAKEN = {
+    "bytes_out": "bytes_count",
+    "packets_out": "packets_count",
+    "state": "tcp_flags",
+    "instance_uid": "instance_id",
+    "interface_uid": "interface_id",
+    "vpc_uid": "vpc_id",
+    "region": "region",
+}
+_LOWERED = {"action": "action", "direction": "flow_direction"}
+
+
+def at_once(names: Sequence[str], header: str, *, stamped: bool) -> AtOnce:
+    """The shortcut for records with these canonical fields; `stamped` says that a time stamp stands before each."""
+    wanted = [field for field in (*TEXT_FIELDS, *NUMBER_FIELDS) if field in names]
+    present = frozenset(column_of(field) for field in wanted)
+    ports = {"src_port": "srcport", "dst_port": "dstport"}
+    given = [
+        name for name, field in {**_TAKEN, **_LOWERED, **ports, "protocol": "protocol"}.items() if field in present
+    ]
+    given += ["account_uid"] if "account_id" in present else []
+    given += ["end_time"] if "end_s" in present else []
+    given += ["interface_ip"] if {"flow_direction", "srcaddr", "dstaddr"} <= present else []
+    columns = ("time", "src_ip", "dst_ip", "one_way", *given, "line", "byte_offset")
+    return AtOnce(
+        delimiter=" ",
+        names=(*(("stamp",) if stamped else ()), *(column_of(name) for name in names)),
+        types={
+            column_of(field): "REPEATED" if field in _REPEATED else NUMBER_TYPES.get(field, "VARCHAR")
+            for field in wanted
+        },
+        rows=event_rows,
+        columns=columns,
+        repeated=frozenset(columns)
+        & {
+            "protocol",
+            "action",
+            "direction",
+            "state",
+            "instance_uid",
+            "interface_uid",
+            "account_uid",
+            "vpc_uid",
+            "region",
+        },
+        null_text="-",
+        header=header,
+    )
+
+
+def event_rows(fields: pa.RecordBatch) -> pa.RecordBatch | None:
+    """Rows of `network_activity` with `interface_ip`, or None where a record is one that SQL must judge."""
+    import pyarrow as pa
+
+    kept = _without_nodata(fields)
+    if kept is None:
+        return None
+    present = set(kept.schema.names)
+    source, target = _first(kept, "pkt_srcaddr", "srcaddr"), _first(kept, "pkt_dstaddr", "dstaddr")
+    moment = _first(kept, "start_s", "end_s")
+    if moment is None or moment.null_count or not (_are_addresses(source) and _are_addresses(target)):
+        return None
+    columns = {
+        "time": _instants(moment),
+        "src_ip": source,
+        "dst_ip": target,
+        "one_way": pa.repeat(True, kept.num_rows),
+        "line": kept.column("line"),
+        "byte_offset": kept.column("byte_offset"),
+    }
+    columns |= {name: kept.column(field) for name, field in _TAKEN.items() if field in present}
+    for name, field in (("src_port", "srcport"), ("dst_port", "dstport")):
+        if field in present:
+            columns[name] = kept.column(field).cast(pa.int32())
+    if "end_s" in present:
+        columns["end_time"] = _instants(kept.column("end_s"))
+    if "protocol" in present:
+        columns["protocol"] = _renamed(kept.column("protocol"), _PROTOCOLS)
+    if "account_id" in present:
+        columns["account_uid"] = _without(kept.column("account_id"), "unknown")
+    for name, field in _LOWERED.items():
+        if field in present:
+            values = kept.column(field).dictionary.to_pylist()
+            if not all(value.isascii() for value in values):
+                return None
+            columns[name] = _renamed(kept.column(field), {value: value.lower() for value in values})
+    if {"flow_direction", "srcaddr", "dstaddr"} <= present:
+        columns["interface_ip"] = _own_address(columns["direction"], kept.column("srcaddr"), kept.column("dstaddr"))
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _without_nodata(fields: pa.RecordBatch) -> pa.RecordBatch | None:
+    """The records but for those that say there was nothing to record; None where some say that records were lost."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if "log_status" not in fields.schema.names:
+        return fields
+    status = fields.column("log_status")
+    values = status.dictionary.to_pylist()
+    if "SKIPDATA" in values:
+        return None
+    if "NODATA" not in values:
+        return fields
+    nodata = pc.equal(status.indices, pa.scalar(values.index("NODATA"), pa.int32()))
+    return fields.filter(pc.invert(pc.fill_null(nodata, False)))
+
+
+def _first(fields: pa.RecordBatch, *names: str) -> pa.Array | None:
+    """The first of two fields that has a value."""
+    import pyarrow.compute as pc
+
+    found = [fields.column(name) for name in names if name in fields.schema.names]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 or not found[0].null_count else pc.coalesce(*found)
+
+
+def _are_addresses(texts: pa.Array | None) -> bool:
+    """Whether each text is 2 to 45 characters that occur in addresses."""
+    import numpy as np
+
+    if texts is None or texts.null_count:
+        return False
+    if not len(texts):
+        return True
+    bounds = np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    lengths = np.diff(bounds)
+    if lengths.min() < 2 or lengths.max() > 45:
+        return False
+    allowed = np.zeros(256, dtype=bool)
+    allowed[list(b"0123456789abcdefABCDEF.:")] = True
+    return bool(allowed[np.frombuffer(texts.buffers()[2], dtype=np.uint8)[bounds[0] : bounds[-1]]].all())
+
+
+def _instants(seconds: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    return seconds.cast(pa.int64()).cast(pa.timestamp("s")).cast(pa.timestamp("us"))
+
+
+def _renamed(texts: pa.DictionaryArray, names: dict[str, str]) -> pa.DictionaryArray:
+    """The texts with some of their few values replaced."""
+    import pyarrow as pa
+
+    values = [names.get(value, value) for value in texts.dictionary.to_pylist()]
+    return pa.DictionaryArray.from_arrays(texts.indices, pa.array(values, pa.string()))
+
+
+def _without(texts: pa.DictionaryArray, value: str) -> pa.DictionaryArray:
+    """The texts with null in the place of one value."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = texts.dictionary.to_pylist()
+    if value not in values:
+        return texts
+    is_it = pc.equal(texts.indices, pa.scalar(values.index(value), pa.int32()))
+    indices = pc.if_else(is_it, pa.scalar(None, pa.int32()), texts.indices)
+    return pa.DictionaryArray.from_arrays(indices, texts.dictionary)
+
+
+def _own_address(direction: pa.DictionaryArray, source: pa.Array, target: pa.Array) -> pa.Array:
+    """The address of the recording interface itself."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    plain = direction.cast(pa.string())
+    received = pc.if_else(pc.equal(plain, "ingress"), target, pa.scalar(None, pa.string()))
+    return pc.if_else(pc.fill_null(pc.equal(plain, "egress"), False), source, received)

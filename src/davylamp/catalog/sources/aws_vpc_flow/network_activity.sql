@@ -1,1 +1,0 @@
-SELECT * EXCLUDE (interface_ip, reject) FROM staged WHERE reject IS NULL

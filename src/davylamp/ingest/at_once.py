@@ -1,0 +1,96 @@
+"""Rows of one event class straight from blocks of plain lines; what is not plain goes through the source's SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from davylamp.ingest.fields import FieldCutter, records_of
+from davylamp.ingest.lines import MAX_LINE_BYTES, SCHEMA, RejectBox, line_batch, line_blocks
+from davylamp.ingest.part_writer import PartWriter, part_schema
+from davylamp.ingest.parts import Normalized
+from davylamp.ingest.projection import EARLIEST, LATEST, projection
+from davylamp.kit.source import SqlPlan
+from davylamp.model.event_class import EventClass
+from davylamp.model.events import EVENT_CLASSES
+
+
+def normalize_at_once(plan: SqlPlan, path: str, stream: BinaryIO, scratch: Path, result: Normalized) -> None:
+    """Writes the part of the plan's `staged_class`; it is the result's first part when any row was good."""
+    assert plan.at_once is not None and plan.staged_class is not None
+    event_class = EVENT_CLASSES[plan.staged_class]
+    schema = part_schema(event_class, plan.at_once.columns, plan.at_once.repeated)
+    with PartWriter(scratch / f"{event_class.name}.parquet", event_class, schema, path) as writer:
+        for rows in row_batches(plan, event_class, schema, stream, result.rejects):
+            writer.write(rows, result.rejects)
+    writer.finish(result)
+
+
+def row_batches(
+    plan: SqlPlan, event_class: EventClass, schema: pa.Schema, stream: BinaryIO, rejects: RejectBox
+) -> Iterator[pa.RecordBatch]:
+    """Batches of the part's columns (all but `path`), in file order."""
+    layout = plan.at_once
+    assert layout is not None
+    cutter, slow = FieldCutter(layout), _LineByLine(plan, event_class, schema)
+    try:
+        for data, line, offset in line_blocks(stream, rejects, MAX_LINE_BYTES):
+            begin, end, lines_before = records_of(data, layout)
+            if begin == end:
+                continue
+            fields = cutter.batch(data[begin:end], line + lines_before, offset + begin)
+            rows = None if fields is None else layout.rows(fields)
+            if rows is None or not _possible(rows):
+                yield slow.rows(line_batch(data, line, offset, MAX_LINE_BYTES, rejects))
+            else:
+                yield rows
+    finally:
+        slow.close()
+
+
+def _possible(rows: pa.RecordBatch) -> bool:
+    """Whether every instant is one that evidence can have; which one is not, SQL says."""
+    bounds = [pa.scalar(datetime.fromisoformat(day), pa.timestamp("us")) for day in (EARLIEST, LATEST)]
+    for column in rows.columns:
+        if pa.types.is_timestamp(column.type):
+            found = pc.min_max(column)
+            if found["min"].is_valid and not (
+                bounds[0].value <= found["min"].value and found["max"].value < bounds[1].value
+            ):
+                return False
+    return True
+
+
+class _LineByLine:
+    """Runs the source's own SQL over one block, in an engine of its own."""
+
+    def __init__(self, plan: SqlPlan, event_class: EventClass, schema: pa.Schema) -> None:
+        self._plan = plan
+        self._event_class = event_class
+        self._names = ", ".join(f'"{name}"' for name in schema.names if name != "path")
+        self._engine: duckdb.DuckDBPyConnection | None = None
+        self._query = ""
+
+    def rows(self, records: pa.RecordBatch) -> pa.RecordBatch:
+        if self._engine is None:
+            self._engine = duckdb.connect(config={"threads": 1, "autoload_known_extensions": "false"})
+            self._engine.execute("SET TimeZone = 'UTC'")
+        self._engine.register("records", pa.Table.from_batches([records], SCHEMA))
+        if not self._query:
+            staged = f"({self._plan.staged}) AS given"
+            given = dict(self._engine.sql(f"SELECT column_name, column_type FROM (DESCRIBE FROM {staged})").fetchall())
+            columns = projection(self._event_class, given, "", further=True)
+            self._query = f"SELECT {self._names} FROM (SELECT {columns} FROM {staged}) AS rows ORDER BY byte_offset"
+        table: pa.Table = self._engine.sql(self._query).to_arrow_table()
+        [batch] = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+        return batch
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()

@@ -1,0 +1,99 @@
+"""Rows made at once come out as the source's own SQL makes them line by line."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from davylamp.catalog.sources.aws_vpc_flow.fields import DEFAULT_FORMAT
+from davylamp.catalog.sources.aws_vpc_flow.unit import AwsVpcFlow
+from davylamp.ingest import at_once, fields, lines
+from davylamp.ingest.at_once import row_batches
+from davylamp.ingest.lines import RejectBox
+from davylamp.ingest.part_writer import part_schema
+from davylamp.kit.sample import Sample
+from davylamp.kit.source import SqlPlan
+from davylamp.model.events import EVENT_CLASSES
+
+GOOD = "2 1 eni-1 10.0.0.5 198.51.100.9 40122 3333 6 20 4249 1740830400 1740830460 ACCEPT OK"
+NODATA = "2 1 eni-1 - - - - - - - 1740830400 1740830460 - NODATA"
+CUSTOM_FORMAT = (
+    "pkt-srcaddr srcaddr dstaddr pkt-dstaddr srcport dstport protocol bytes start end flow-direction instance-id"
+    " interface-id account-id tcp-flags action log-status"
+)
+CUSTOM = "10.0.0.5 10.0.0.9 198.51.100.9 - 40122 3333 17 42 1740830400 1740830460 egress i-1 eni-1 unknown 18 REJECT OK"
+_numbers = st.sampled_from(
+    ["0", "007", "65535", "65536", "-", "-1", "", "1.0", "1e3", "+5", "0x1F", "1_0", "9" * 20, "x", "4102444800"]
+)
+_texts = st.sampled_from(
+    ["-", "", "eni-1", "10.0.0.5", "::1", '"', 'a"b', "é", "É", "\x00", "srcaddr", "a\tb", "unknown", "1", "ingress"]
+)
+_words = st.sampled_from(["NODATA", "SKIPDATA", "Reject", "1" * 46])
+_odd = st.one_of(
+    st.sampled_from(["", " ", "\r", "a\rb", GOOD + "\r", GOOD + " x", DEFAULT_FORMAT, "#", NODATA]),
+    st.text(max_size=20),
+)
+
+
+@st.composite
+def _record(draw: st.DrawFn, good: str) -> str:
+    parts = good.split(" ")
+    place = draw(st.integers(0, len(parts) - 1))
+    parts[place] = draw(_numbers if parts[place].isdigit() and len(parts[place]) > 2 else st.one_of(_texts, _words))
+    return " ".join(parts)
+
+
+def _bodies(good: str) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.one_of(st.just(good), st.just(good), _record(good), _record(good), _odd), max_size=12)
+
+
+def _plan(header: str, good: str) -> SqlPlan:
+    head = (header + "\n" + good + "\n").encode()
+    plan = AwsVpcFlow().plan(Sample("evidence", head, whole=True), datetime(2026, 3, 1, tzinfo=UTC))
+    assert plan.at_once is not None
+    return plan
+
+
+def _rows(plan: SqlPlan, data: bytes, block_bytes: int, *, shortcut: bool) -> tuple[list[dict[str, object]], int]:
+    assert plan.at_once is not None and plan.staged_class is not None
+    event_class = EVENT_CLASSES[plan.staged_class]
+    schema = part_schema(event_class, plan.at_once.columns, plan.at_once.repeated)
+    box, found = RejectBox(), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "BLOCK_BYTES", block_bytes)
+        if not shortcut:
+            patch.setattr(fields.FieldCutter, "batch", lambda *_: None)
+        for batch in row_batches(plan, event_class, schema, io.BytesIO(data), box):
+            found += [{"reject": None} | row for row in pa.Table.from_batches([batch]).to_pylist()]
+    return found, box.count
+
+
+@pytest.mark.parametrize(("header", "good"), [(DEFAULT_FORMAT, GOOD), (CUSTOM_FORMAT, CUSTOM)])
+@given(st.data(), st.booleans(), st.sampled_from(["\n", "\r\n"]), st.sampled_from([150, 4096]))
+@settings(max_examples=40, deadline=None)
+def test_rows_made_at_once_and_line_by_line_agree(
+    header: str, good: str, data: st.DataObject, headed: bool, end: str, block_bytes: int
+) -> None:
+    body = data.draw(_bodies(good))
+    text = end.join([*([header] if headed else []), *body]).encode()
+    plan = _plan(header, good)
+    assert _rows(plan, text, block_bytes, shortcut=True) == _rows(plan, text, block_bytes, shortcut=False)
+
+
+@pytest.mark.parametrize(
+    ("header", "good", "left_out_count"),
+    [(DEFAULT_FORMAT, GOOD, 0), (DEFAULT_FORMAT, NODATA, 3), (CUSTOM_FORMAT, CUSTOM, 0)],
+)
+def test_plain_records_are_made_at_once(
+    monkeypatch: pytest.MonkeyPatch, header: str, good: str, left_out_count: int
+) -> None:
+    monkeypatch.setattr(at_once._LineByLine, "rows", lambda *_: pytest.fail("a plain block went line by line"))
+    data = "\n".join([header, *[good] * 3, ""]).encode()
+    rows, _ = _rows(_plan(header, good), data, 4096, shortcut=True)
+    assert [row["line"] for row in rows] == [2, 3, 4][left_out_count:]
+    assert [row["byte_offset"] for row in rows][:1] == [len(header) + 1][left_out_count:]
