@@ -78,7 +78,8 @@ class AwsCloudtrail(SqlSource):
         return SqlPlan(
             relation="json_records",
             staged=(_PLAIN if bare else _sql("wrapped")) + _sql("staged"),
-            selects={name: _sql(name) for name in self.meta.event_classes},
+            staged_class="api_activity",
+            selects={"device_inventory": _sql("device_inventory")},
         )
 
 

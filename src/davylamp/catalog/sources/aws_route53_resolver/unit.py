@@ -61,7 +61,8 @@ class AwsRoute53Resolver(SqlSource):
         return SqlPlan(
             relation="json_records",
             staged=texts + _sql("staged"),
-            selects={name: _sql(name) for name in self.meta.event_classes},
+            staged_class="dns_activity",
+            selects={"device_inventory": _sql("device_inventory")},
         )
 
 
