@@ -1,18 +1,13 @@
 WITH attempt AS (
     SELECT
         asset, coalesce(src_ip, src_host) AS source, CAST(epoch(time) AS BIGINT) AS at_s, time, status, user_name,
-        user_known, auth_method, outcome_detail, path, line, frame, byte_offset
+        user_known, outcome_detail, path, line, frame, byte_offset
     FROM authentication
     WHERE service LIKE '%ssh%' AND time IS NOT NULL AND asset IS NOT NULL AND coalesce(src_ip, src_host) IS NOT NULL
         AND (status = 'success' OR auth_method IS NULL OR auth_method NOT IN ('publickey', 'hostbased', 'none'))
 ),
-history AS (
-    SELECT
-        *,
-        max(CASE WHEN status = 'success' THEN at_s END) OVER (
-            PARTITION BY source ORDER BY at_s, path, line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS earlier_success_s
-    FROM attempt
+entered AS (
+    SELECT source FROM attempt WHERE status = 'success' GROUP BY source
 ),
 loud AS (
     SELECT DISTINCT source
@@ -24,11 +19,31 @@ loud AS (
         HAVING count(*) > $loud_hour_count
     ) AS hours
 ),
+quiet AS (
+    SELECT a.*, CASE WHEN e.source IS NULL THEN 0 ELSE 1 END AS ever_entered
+    FROM attempt AS a
+    LEFT JOIN loud AS l ON l.source = a.source
+    LEFT JOIN entered AS e ON e.source = a.source
+    WHERE l.source IS NULL
+),
+-- Only a source that got in can have got in before.
+history AS (
+    SELECT
+        *,
+        max(CASE WHEN status = 'success' THEN at_s END) OVER (
+            PARTITION BY source ORDER BY at_s, path, line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS earlier_success_s
+    FROM quiet
+    WHERE ever_entered = 1
+),
 stranger AS (
-    SELECT h.*
-    FROM history AS h
-    LEFT JOIN loud AS l ON l.source = h.source
-    WHERE l.source IS NULL AND (h.earlier_success_s IS NULL OR h.at_s - h.earlier_success_s > $forget_s)
+    SELECT asset, source, at_s, time, status, user_name, user_known, outcome_detail, path, line, frame, byte_offset
+    FROM quiet
+    WHERE ever_entered = 0
+    UNION ALL
+    SELECT asset, source, at_s, time, status, user_name, user_known, outcome_detail, path, line, frame, byte_offset
+    FROM history
+    WHERE earlier_success_s IS NULL OR at_s - earlier_success_s > $forget_s
 ),
 numbered AS (
     SELECT *, CAST(floor((row_number() OVER (ORDER BY at_s, path, line, byte_offset) - 1) / 100.0) AS BIGINT) AS block
@@ -85,9 +100,6 @@ shared_name AS (
     GROUP BY user_name
     HAVING count(DISTINCT source) >= $sharing_sources_count
 ),
-later_success AS (
-    SELECT source, user_name FROM attempt WHERE status = 'success' GROUP BY source, user_name
-),
 participant AS (
     SELECT
         s.source, count(*) AS source_failures,
@@ -98,7 +110,7 @@ participant AS (
         max(CASE WHEN w.source IS NOT NULL THEN 1 ELSE 0 END) AS entered
     FROM suspect AS s
     LEFT JOIN shared_name AS g ON g.user_name = s.user_name
-    LEFT JOIN (SELECT DISTINCT source FROM later_success) AS w ON w.source = s.source
+    LEFT JOIN entered AS w ON w.source = s.source
     GROUP BY s.source
     HAVING (max(CASE WHEN w.source IS NOT NULL THEN 1 ELSE 0 END) = 0 AND (
             count(DISTINCT g.user_name) >= 1
@@ -115,12 +127,16 @@ guess AS (
 ranked AS (
     SELECT
         *,
-        row_number() OVER (PARTITION BY source ORDER BY at_s, path, line) AS source_place,
-        row_number() OVER (PARTITION BY asset, source ORDER BY at_s, path, line) AS asset_place
+        row_number() OVER (PARTITION BY source ORDER BY at_s, path, line) AS source_place
     FROM guess
 ),
+-- Rows of one repeated line have nothing else to tell them apart: both places follow the first.
 placed AS (
-    SELECT *, row_number() OVER (ORDER BY source_place, at_s, path, line, byte_offset) AS place FROM ranked
+    SELECT
+        *,
+        row_number() OVER (ORDER BY source_place, at_s, path, line, byte_offset) AS place,
+        row_number() OVER (PARTITION BY asset, source ORDER BY source_place) AS asset_place
+    FROM ranked
 ),
 total AS (
     SELECT

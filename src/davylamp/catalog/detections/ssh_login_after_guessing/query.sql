@@ -43,19 +43,27 @@ trusted AS (
 failed_only AS (
     SELECT source FROM attempt GROUP BY source HAVING max(entered) = 0
 ),
-shared_name AS (
-    SELECT a.user_name, count(DISTINCT a.source) AS sharing_count
+-- Without a source that failed and got in nobody asks for the others' names.
+tried_pair AS (
+    SELECT
+        a.user_name, a.source,
+        max(CASE WHEN a.auth_method IN ('publickey', 'hostbased', 'none') THEN 0 ELSE 1 END) AS guessed
     FROM attempt AS a
     JOIN failed_only AS f ON f.source = a.source
-    WHERE a.user_name IS NOT NULL AND (a.auth_method IS NULL OR a.auth_method NOT IN ('publickey', 'hostbased', 'none'))
-    GROUP BY a.user_name
-    HAVING count(DISTINCT a.source) >= $sharing_sources_count
+    CROSS JOIN (SELECT min(source) AS source FROM active HAVING min(source) IS NOT NULL) AS c
+    WHERE a.user_name IS NOT NULL
+    GROUP BY a.user_name, a.source
+),
+shared_name AS (
+    SELECT user_name, sum(guessed) AS sharing_count
+    FROM tried_pair
+    GROUP BY user_name
+    HAVING sum(guessed) >= $sharing_sources_count
 ),
 campaign AS (
-    SELECT count(DISTINCT a.source) AS campaign_sources
-    FROM attempt AS a
-    JOIN failed_only AS f ON f.source = a.source
-    JOIN shared_name AS s ON s.user_name = a.user_name
+    SELECT count(DISTINCT p.source) AS campaign_sources
+    FROM tried_pair AS p
+    JOIN shared_name AS s ON s.user_name = p.user_name
 ),
 spelled AS (
     SELECT
