@@ -17,7 +17,6 @@ from davylamp.kit.engine import Engine
 from davylamp.model.asset import Asset, DeclaredAsset
 from davylamp.model.events import EVENT_CLASSES
 from davylamp.store.case import Case
-from davylamp.store.views import create_views
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,6 @@ def prepare_engine(
     coverage = [record.coverage for record in case.records()]
     parts = {name: case.parts(name) for name in EVENT_CLASSES}
     assets = join_assets(engine, parts, [row.path for row in coverage], declared, since, until, twins_of(case))
-    create_views(engine, parts, since, until)
     rows_by_class: dict[str, int] = {}
     for row in coverage:
         for name, count in row.event_classes.items():

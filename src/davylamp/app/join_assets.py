@@ -8,13 +8,13 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
-from davylamp.assets.book import AssetBook, build_book
+from davylamp.assets.book import build_book
 from davylamp.assets.declared import read_declared
 from davylamp.ingest.walk import ASSETS_FILE_NAME
 from davylamp.kit.engine import Engine
 from davylamp.model.asset import Asset, DeclaredAsset
 from davylamp.store.case import Case, StoredPart
-from davylamp.store.views import create_views, register_asset_tables
+from davylamp.store.views import create_stored_views, create_views
 
 DECLARATION_NAME = "declared.json"
 _SCOPED = ("network_activity", "dns_activity")
@@ -80,15 +80,13 @@ def join_assets(
     until: datetime | None = None,
     twins: Mapping[str, str] | None = None,
 ) -> Mapping[str, Asset]:
-    """Builds the asset book and makes its tables readable for the views; returns assets by name."""
-    nothing: AssetBook = build_book((), (), (), (), (), None)
-    register_asset_tables(engine, nothing.tables)
-    create_views(engine, parts, since, until)
+    """Builds the asset book and the views that name each row's asset by it; returns assets by name."""
+    create_stored_views(engine, parts, since, until)
     inventory = engine.rows("SELECT * FROM device_inventory_stored ORDER BY time, path, line, byte_offset")
     scopes = _scopes(engine)
     shared = _shared_addresses(engine) if len(scopes) > 1 else []
     book = build_book(declared[0], inventory, scopes, shared, paths, declared[1], twins)
-    register_asset_tables(engine, book.tables)
+    create_views(engine, parts, book.tables)
     return book.assets
 
 

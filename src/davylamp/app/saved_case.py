@@ -14,7 +14,6 @@ from davylamp.errors import CaseError
 from davylamp.model.events import EVENT_CLASSES
 from davylamp.store.case import Case
 from davylamp.store.engine import DuckEngine
-from davylamp.store.views import create_views
 
 
 def saved_document(case_folder: Path | None) -> dict[str, Any]:
@@ -45,7 +44,6 @@ def opened_events(case_folder: Path | None) -> Iterator[DuckEngine]:
         parts = {name: case.parts(name) for name in EVENT_CLASSES}
         paths = [record.coverage.path for record in case.records()]
         join_assets(engine, parts, paths, kept_declaration(case), twins=twins_of(case))
-        create_views(engine, parts)
         yield engine
     finally:
         engine.close()

@@ -34,7 +34,8 @@ _ASSET: Mapping[str, str] = {
     ),
     "network_activity": (
         "coalesce(CASE WHEN t.process_pid IS NOT NULL THEN coalesce(n.asset, t.device_name) END, "
-        "a.asset, CASE WHEN t.direction = 'egress' OR (t.direction IS NULL AND {private}) "
+        "a.asset, CASE WHEN coalesce(i.asset, f.asset, p.asset, t.instance_uid) IS NOT NULL "
+        "AND (t.direction = 'egress' OR (t.direction IS NULL AND {private})) "
         "THEN coalesce(i.asset, f.asset, p.asset, t.instance_uid) END, "
         "t.src_ip, n.asset, t.device_name, 'unknown host')"
     ),
@@ -67,13 +68,13 @@ GROUP BY src_ip, src_port, dst_ip, dst_port, process_pid, process_started_at
 _OWNED_COLUMNS = ("process_pid", "process_started_at", "process_name", "device_name")
 
 
-def create_views(
+def create_stored_views(
     engine: Engine,
     parts: Mapping[str, Sequence[StoredPart]],
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> None:
-    """Creates one view per event class; classes without parts become empty views of the same shape.
+    """Creates `CLASS_stored` for each event class; classes without parts become empty views of the same shape.
 
     Args:
         parts: event class -> what is stored of it.
@@ -82,9 +83,23 @@ def create_views(
     for name, event_class in EVENT_CLASSES.items():
         stored = _stored(event_class, parts.get(name, ()), since, until)
         engine.execute(f"CREATE OR REPLACE VIEW {name}_stored AS {stored}")
+
+
+def create_views(engine: Engine, parts: Mapping[str, Sequence[StoredPart]], tables: Mapping[str, Any]) -> None:
+    """Creates the views that detections read, over those of `create_stored_views()`.
+
+    Args:
+        tables: the assets room's Arrow tables: asset_by_path, _instance, _interface, _name, _address. A table
+            without rows is not joined: every query that reads a view would pay for it, row by row.
+    """
+    for name, table in tables.items():
+        engine.unregister(name)
+        engine.register(name, table)
+    known = frozenset(name for name, table in tables.items() if table.num_rows)
     for name, event_class in EVENT_CLASSES.items():
         owned = name == "network_activity" and bool(parts.get("socket_usage"))
-        engine.execute(f"CREATE OR REPLACE VIEW {name} AS {_with_asset(event_class, bool(parts.get(name)), owned)}")
+        view = _with_asset(event_class, known, owned) if parts.get(name) else _empty(event_class)
+        engine.execute(f"CREATE OR REPLACE VIEW {name} AS {view}")
 
 
 def _stored(
@@ -126,52 +141,52 @@ def _timestamp(moment: datetime) -> str:
     return literal(moment.replace(tzinfo=None).isoformat(sep=" "))
 
 
-def _with_asset(event_class: EventClass, filled: bool, owned: bool) -> str:
+def _empty(event_class: EventClass) -> str:
+    extra = ", CAST(NULL AS VARCHAR) AS peer_asset" if event_class.name == "network_activity" else ""
+    return f"SELECT *, CAST(NULL AS VARCHAR) AS asset{extra} FROM {event_class.name}_stored"
+
+
+def _with_asset(event_class: EventClass, known: frozenset[str], owned: bool) -> str:
     name = event_class.name
     columns = {column.name for column in event_class.stored}
-    if not filled:
-        extra = ", CAST(NULL AS VARCHAR) AS peer_asset" if name == "network_activity" else ""
-        return f"SELECT *, CAST(NULL AS VARCHAR) AS asset{extra} FROM {name}_stored"
     expression = _ASSET.get(name, _HOST_ASSET).format(private=_PRIVATE)
-    joins = _joins(name, columns)
+    joins = _joins(name, columns, known)
     for alias in "pifnas":
-        if f" {alias} ON" not in joins:
+        if alias not in joins:
             expression = expression.replace(f"{alias}.asset", "CAST(NULL AS VARCHAR)")
-    peer = ", b.asset AS peer_asset" if name == "network_activity" else ""
+    peer = f", {'b.asset' if 'b' in joins else 'CAST(NULL AS VARCHAR)'} AS peer_asset"
     rows = _owned_rows(event_class) if owned else f"{name}_stored"
-    return f"SELECT t.*, {expression} AS asset{peer} FROM {rows} t {joins}"
-
-
-def _joins(name: str, columns: set[str]) -> str:
-    joins = ["LEFT JOIN asset_by_path p ON p.path = t.path"]
-    if "instance_uid" in columns:
-        joins.append("LEFT JOIN asset_by_instance i ON i.instance_uid = t.instance_uid")
-    if "interface_uid" in columns:
-        joins.append("LEFT JOIN asset_by_interface f ON f.interface_uid = t.interface_uid")
-    if "device_name" in columns:
-        joins.append("LEFT JOIN asset_by_name n ON n.device_name = t.device_name")
-    if "series" in columns:
-        joins.append("LEFT JOIN asset_by_name s ON s.device_name = t.series")
-    if name in _ADDRESS:
-        joins.append(_address_join("a", _ADDRESS[name], columns))
-    if name == "network_activity":
-        joins.append(_address_join("b", "dst_ip", columns))
-    return " ".join(joins) if name != "api_activity" else ""
-
-
-def _address_join(alias: str, column: str, columns: set[str]) -> str:
-    scope = SCOPE.format("t") if {"account_uid", "vpc_uid"} <= columns else _NO_SCOPE
-    return (
-        f"LEFT JOIN asset_by_address {alias} ON {alias}.ip = t.{column} AND {alias}.scope = {scope} "
-        f"AND t.time >= {alias}.valid_from AND t.time < {alias}.valid_to"
+    return f"SELECT t.*, {expression} AS asset{peer if name == 'network_activity' else ''} FROM {rows} t " + " ".join(
+        f"LEFT JOIN {table} {alias} ON {condition}" for alias, (table, condition) in joins.items()
     )
 
 
-def register_asset_tables(engine: Engine, tables: Mapping[str, Any]) -> None:
-    """Makes the assets room's tables readable: asset_by_path, _instance, _interface, _name, _address."""
-    for name, table in tables.items():
-        engine.unregister(name)
-        engine.register(name, table)
+def _joins(name: str, columns: set[str], known: frozenset[str]) -> dict[str, tuple[str, str]]:
+    """Alias -> table and condition, for the tables that say something."""
+    if name == "api_activity":
+        return {}
+    joins = {"p": ("asset_by_path", "p.path = t.path")}
+    if "instance_uid" in columns:
+        joins["i"] = ("asset_by_instance", "i.instance_uid = t.instance_uid")
+    if "interface_uid" in columns:
+        joins["f"] = ("asset_by_interface", "f.interface_uid = t.interface_uid")
+    if "device_name" in columns:
+        joins["n"] = ("asset_by_name", "n.device_name = t.device_name")
+    if "series" in columns:
+        joins["s"] = ("asset_by_name", "s.device_name = t.series")
+    if name in _ADDRESS:
+        joins["a"] = ("asset_by_address", _held_address("a", _ADDRESS[name], columns))
+    if name == "network_activity":
+        joins["b"] = ("asset_by_address", _held_address("b", "dst_ip", columns))
+    return {alias: (table, condition) for alias, (table, condition) in joins.items() if table in known}
+
+
+def _held_address(alias: str, column: str, columns: set[str]) -> str:
+    scope = SCOPE.format("t") if {"account_uid", "vpc_uid"} <= columns else _NO_SCOPE
+    return (
+        f"{alias}.ip = t.{column} AND {alias}.scope = {scope} "
+        f"AND t.time >= {alias}.valid_from AND t.time < {alias}.valid_to"
+    )
 
 
 def _owned_rows(event_class: EventClass) -> str:

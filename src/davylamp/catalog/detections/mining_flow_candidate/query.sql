@@ -8,27 +8,30 @@ WITH pool AS (
     ) AS listed(port)
 ),
 lasting AS (
-    -- Few connections last: a number for the unordered pair of ends finds those without keeping any address.
-    -- Two connections that share a number only bring each other along; what follows is exact.
+    -- Few connections last: a number for the unordered pair of ends finds those without keeping any address, a small
+    -- one and whole seconds so that tens of millions of pairs fit in memory. Two connections that share a number only
+    -- bring each other along, and so does a second lost by rounding; what follows is exact.
     SELECT pair
     FROM (
         SELECT
-            CASE WHEN src_port > dst_port OR (src_port = dst_port AND src_ip > dst_ip)
-                THEN hash(src_ip, src_port, dst_ip, dst_port) ELSE hash(dst_ip, dst_port, src_ip, src_port) END AS pair,
-            time, end_time
+            CAST(CASE WHEN src_port > dst_port OR (src_port = dst_port AND src_ip > dst_ip)
+                THEN hash(src_ip, src_port, dst_ip, dst_port)
+                ELSE hash(dst_ip, dst_port, src_ip, src_port) END % 2147483647 AS INTEGER) AS pair,
+            CAST(epoch(time) AS INTEGER) AS start_s, CAST(epoch(end_time) AS INTEGER) AS end_s
         FROM network_activity
         WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
     ) AS numbered
     GROUP BY pair
-    HAVING epoch(MAX(end_time)) - epoch(MIN(time)) > $span_s_fewest
+    HAVING MAX(end_s) - MIN(start_s) > $span_s_fewest - 2
 ),
 flow AS (
     SELECT
         asset, peer_asset, src_ip, src_port, dst_ip, dst_port, time, end_time, bytes_out, bytes_in, packets_out, packets_in,
         path, line, frame, byte_offset
     FROM network_activity AS n
-    JOIN lasting ON lasting.pair = CASE WHEN src_port > dst_port OR (src_port = dst_port AND src_ip > dst_ip)
-        THEN hash(src_ip, src_port, dst_ip, dst_port) ELSE hash(dst_ip, dst_port, src_ip, src_port) END
+    JOIN lasting ON lasting.pair = CAST(CASE WHEN src_port > dst_port OR (src_port = dst_port AND src_ip > dst_ip)
+        THEN hash(src_ip, src_port, dst_ip, dst_port)
+        ELSE hash(dst_ip, dst_port, src_ip, src_port) END % 2147483647 AS INTEGER)
     WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
 ),
 ends AS (
