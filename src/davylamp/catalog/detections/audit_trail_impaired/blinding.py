@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from davylamp.kit.audit import first_text, number, request, text_of, texts
+from davylamp.kit.audit import first_text, number, request, text_of, texts, walk
 from davylamp.kit.detection import Row
 
 _AUDIT_NAME = re.compile(
@@ -71,6 +71,16 @@ def _expires_trail(row: Row) -> bool:
     return bool(days) and min(days) <= 7 and _AUDIT_NAME.search(first_text(asked, "bucketName")) is not None
 
 
+def _bucket_log_off(row: Row) -> bool:
+    """A status without a target bucket switches the log off; a request without any status says nothing."""
+    keys = {key for key, _ in walk(request(row))}
+    return "BucketLoggingStatus" in keys and "LoggingEnabled" not in keys
+
+
+def _paused(row: Row) -> bool:
+    return first_text(request(row), "status").upper() == "PAUSED"
+
+
 def _always(row: Row) -> bool:
     return True
 
@@ -93,6 +103,7 @@ RULES: Mapping[str, _Rule] = {
     "PutBucketLifecycleConfiguration": _rule(
         "s3", "audit trail", "let stored trails expire within days", 3.0, _expires_trail
     ),
+    "PutBucketLogging": _rule("s3", "bucket log", "switched a bucket's access log off", 1.5, _bucket_log_off),
     "DeleteFlowLogs": _rule("ec2", "flow logs", "deleted flow logs", 3.5),
     "DeleteDetector": _rule("guardduty", "threat detector", "deleted the threat detector", 4.5),
     "UpdateDetector": _rule("guardduty", "threat detector", "switched the threat detector off", 4.5, _detector_off),
@@ -126,6 +137,7 @@ RULES: Mapping[str, _Rule] = {
     "BatchDisableStandards": _rule("securityhub", "security hub", "switched security standards off", 2.0),
     "DeleteAnalyzer": _rule("access-analyzer", "access analyser", "deleted the access analyser", 2.5),
     "DisableMacie": _rule("macie", "data watch", "switched Macie off", 2.5),
+    "UpdateMacieSession": _rule("macie", "data watch", "paused Macie", 2.5, _paused),
     "LeaveOrganization": _rule("organizations", "organisation", "took the account out of its organisation", 4.0),
 }
 

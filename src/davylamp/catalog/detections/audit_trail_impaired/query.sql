@@ -17,7 +17,7 @@ WITH calls AS (
     'DeleteConfigurationRecorder', 'DeleteDeliveryChannel', 'DeleteLogGroup', 'DeleteLogStream', 'DeleteAlarms',
     'DisableAlarmActions', 'DisableSecurityHub', 'BatchDisableStandards', 'DeleteBudget', 'DeleteAnomalyMonitor',
     'DeleteAnomalySubscription', 'DeleteVpc', 'LeaveOrganization', 'PutBucketLifecycle', 'PutBucketLifecycleConfiguration',
-    'DeleteAnalyzer', 'DisableMacie'
+    'PutBucketLogging', 'DeleteAnalyzer', 'DisableMacie', 'UpdateMacieSession'
   )
 ),
 ranked AS (

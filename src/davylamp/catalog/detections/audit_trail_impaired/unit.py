@@ -25,22 +25,23 @@ class AuditTrailImpaired(Detection):
     What it sees.
     Calls that stop, delete or narrow what records and watches an account: CloudTrail (stop, delete, fewer events or
     regions, trails that expire within a week), GuardDuty (detector off or deleted, members let go, findings
-    archived by a filter, trusted addresses), VPC flow logs, Route 53 query logs, AWS Config, audit log groups,
-    alarms and budgets on cost and CPU, Security Hub, leaving the organisation. One finding per account, principal
-    and eye.
+    archived by a filter, trusted addresses), VPC flow logs, Route 53 query logs, access logs of buckets, AWS
+    Config, audit log groups, alarms and budgets on cost and CPU, Security Hub, Macie, leaving the organisation. One
+    finding per account, principal and eye.
 
     Why it matters.
     After it, absence of evidence is no evidence of absence: this tool sees less too. Miners close the eyes that
     would count machines or watch names looked up.
 
     How it decides.
-    Every such call is reported. The likelihood ratio (natural log) is a judgement per call, between 2 (an alarm)
-    and 4.5 (the detector), written in a table beside this page: these are generic acts of intruders and rare acts
-    of owners. 1.5 less when every call was refused. 1.5 less for flow and DNS logs when the principal deleted a
-    network (DeleteVpc) within an hour (`TEARDOWN`), and 1 less when CloudFormation called: teardown of a stack
-    takes its logs with it. +0.5 for three eyes closed by one principal. UpdateTrail, PutEventSelectors,
-    UpdateDetector, filters, log groups and alarms count only when the request narrows, switches off, archives, or
-    names audit records or cost.
+    Every such call is reported. The likelihood ratio (natural log) is a judgement per call, between 1.5 (the log
+    of one bucket) and 4.5 (the detector), written in a table beside this page: these are generic acts of
+    intruders and rare acts of owners. 1.5 less when every call was refused; what is left below 0.5 (`least_llr`)
+    is not reported. 1.5 less for flow and DNS logs when the principal deleted a network (DeleteVpc) within an
+    hour (`TEARDOWN`), and 1 less when CloudFormation called: teardown of a stack takes its logs with it. +0.5 for
+    three eyes closed by one principal. UpdateTrail, PutEventSelectors, UpdateDetector, UpdateMacieSession,
+    PutBucketLogging, filters, log groups and alarms count only when the request narrows, switches off, pauses,
+    archives, or names audit records or cost.
 
     A call refused because the thing did not exist closed nothing and is not reported.
 
@@ -74,6 +75,7 @@ class AuditTrailImpaired(Detection):
         references=("https://attack.mitre.org/techniques/T1562/008/",),
     )
     params: ClassVar[Mapping[str, object]] = {"rows_count": 100}
+    least_llr = 0.5
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding per account, principal and eye closed."""
@@ -85,16 +87,13 @@ class AuditTrailImpaired(Detection):
                     by_eye.setdefault(blinding.eye, []).append((row, blinding))
             torn = [row for row in rows if row["operation"] == "DeleteVpc" and not failed(row)]
             for eye in sorted(by_eye):
-                yield self._finding(eye, by_eye[eye], torn, many=len(by_eye) >= 3)
+                llr = _llr(eye, by_eye[eye], torn, many=len(by_eye) >= 3)
+                if llr >= self.least_llr:
+                    yield self._finding(eye, by_eye[eye], llr)
 
-    def _finding(self, eye: str, acts: Sequence[tuple[Row, Blinding]], torn: Sequence[Row], many: bool) -> Finding:
+    def _finding(self, eye: str, acts: Sequence[tuple[Row, Blinding]], llr: float) -> Finding:
         rows = [row for row, _ in acts]
         done = [pair for pair in acts if not failed(pair[0])]
-        llr = max(blinding.llr for _, blinding in done or acts)
-        llr -= 0.0 if done else 1.5
-        llr -= 1.5 if eye in ("flow logs", "DNS query log") and _torn_down(rows, torn) else 0.0
-        llr -= 1.0 if all(text_of(row, "src_ip") == "cloudformation.amazonaws.com" for row in rows) else 0.0
-        llr += 0.5 if many and done else 0.0
         acted = listed(blinding.did for _, blinding in done or acts)
         named = listed(_target(row) for row in rows)
         refused = listed(text_of(row, "error_code") for row in rows if failed(row))
@@ -108,9 +107,19 @@ class AuditTrailImpaired(Detection):
             + (f": {named}" if named else "")
             + (f" ({len(rows) - len(done)} of {len(rows)} calls refused: {refused})" if refused else "")
             + ".",
-            llr=max(0.5, llr),
+            llr=llr,
             severity=Severity.MEDIUM if not done or llr < 3 else None,
         )
+
+
+def _llr(eye: str, acts: Sequence[tuple[Row, Blinding]], torn: Sequence[Row], many: bool) -> float:
+    rows = [row for row, _ in acts]
+    done = [pair for pair in acts if not failed(pair[0])]
+    llr = max(blinding.llr for _, blinding in done or acts)
+    llr -= 0.0 if done else 1.5
+    llr -= 1.5 if eye in ("flow logs", "DNS query log") and _torn_down(rows, torn) else 0.0
+    llr -= 1.0 if all(text_of(row, "src_ip") == "cloudformation.amazonaws.com" for row in rows) else 0.0
+    return llr + (0.5 if many and done else 0.0)
 
 
 def _torn_down(rows: Sequence[Row], torn: Sequence[Row]) -> bool:
