@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -103,32 +104,56 @@ def test_untouched_series_stay_quiet() -> None:
     assert judged(series) == {}
 
 
+def trials_of(mined: Callable[[Points, datetime], Points], starts_count: int) -> dict[str, tuple[datetime, Points]]:
+    """Each real series with a miner of 24 h from random starts after its fifth day."""
+    generator = random.Random(20261123)
+    trials: dict[str, tuple[datetime, Points]] = {}
+    for name, points in real_series().items():
+        first, last = points[0][0] + 5 * DAY, points[-1][0] - DAY
+        for number in range(starts_count):
+            start = first + generator.random() * (last - first)
+            trials[f"{name}/{number}"] = (start, mined(points, start))
+    return trials
+
+
+def share_found(trials: Mapping[str, tuple[datetime, Points]], found: Mapping[str, list[Finding]]) -> float:
+    hits = [
+        name
+        for name, (start, _) in trials.items()
+        if any(
+            start - timedelta(hours=2) <= each.first_seen.replace(tzinfo=None) <= start + DAY
+            for each in found.get(name, [])
+        )
+    ]
+    return len(hits) / len(trials)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("of_headroom", [False, True])
 def test_injected_miners_are_found_as_often_as_in_the_trial(of_headroom: bool) -> None:
-    generator = random.Random(20261123)
-    real = real_series()
-    # One of the six series has 8 points of headroom, and its own floor rises by 4.4 in a quiet hour.
-    shares = (1.0, 0.83, 0.83, 0.70) if of_headroom else (1.0, 1.0, 1.0, 0.77)
+    # One of the six series has 8 points of headroom, and half of 8 is what such a machine does by itself.
+    shares = (1.0, 0.83, 0.83, 0.83) if of_headroom else (1.0, 1.0, 1.0, 0.90)
     for share, least in zip((1.0, 0.5, 0.25, 0.1), shares, strict=True):
-        trials: dict[str, tuple[datetime, Points]] = {}
-        for name, points in real.items():
-            first, last = points[0][0] + 5 * DAY, points[-1][0] - DAY
-            for number in range(10):
-                start = first + generator.random() * (last - first)
-                trials[f"{name}/{number}"] = (start, injected(points, start, share, of_headroom=of_headroom))
+        mined = partial(injected, share=share, of_headroom=of_headroom)
+        trials = trials_of(mined, starts_count=10)
         found = judged({name: points for name, (_, points) in trials.items()})
-        hits = [
-            name
-            for name, (start, _) in trials.items()
-            if any(
-                start - timedelta(hours=2) <= each.first_seen.replace(tzinfo=None) <= start + DAY
-                for each in found.get(name, [])
-            )
-        ]
         if share == 1.0 and not of_headroom:
             assert all(len(each) == 1 for each in found.values()), "one finding per episode"
-        assert len(hits) / len(trials) >= least
+        assert share_found(trials, found) >= least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("works_m", "rests_m", "least"), [(15, 15, 0.8), (10, 20, 0.6)])
+def test_miners_that_work_in_turns_are_found_in_the_hourly_means(works_m: int, rests_m: int, least: float) -> None:
+    def mined(points: Points, start: datetime) -> Points:
+        full = injected(points, start, 1.0, of_headroom=True)
+        minutes = [int((at - start).total_seconds() // 60) % (works_m + rests_m) for at, _ in points]
+        return [busy if minute < works_m else idle for minute, busy, idle in zip(minutes, full, points, strict=True)]
+
+    trials = trials_of(mined, starts_count=4)
+    found = judged({name: points for name, (_, points) in trials.items()})
+    assert share_found(trials, found) >= least
+    assert max(each.llr for findings in found.values() for each in findings if "hourly" in each.because) == 1.5
 
 
 @pytest.mark.parametrize("minutes", [1, 5, 15, 60])

@@ -24,6 +24,7 @@ class Thresholds:
     rearm_s: int
     longest_step_s: int
     floor_least_count: int
+    held_s: int
 
     @classmethod
     def of(cls, params: Mapping[str, object]) -> Thresholds:
@@ -155,6 +156,9 @@ def episodes(samples: Sequence[Sample], limits: Thresholds) -> list[Episode]:
             index += 1
             continue
         end = _end_index(samples, lows, index, level_of(reference, limits), limits)
+        if samples[end].at_s - samples[index].at_s < limits.held_s:
+            index = end + 1
+            continue
         episode = _episode(samples, index, end, reference, step_s, limits)
         previous = found[-1] if found else None
         if previous is not None and samples[index].at_s - (previous.ended_s or previous.last_s) < limits.rearm_s:

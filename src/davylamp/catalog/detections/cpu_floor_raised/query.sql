@@ -18,7 +18,7 @@ moving AS (
     SELECT asset, series
     FROM bucket
     GROUP BY asset, series
-    HAVING (max(slot) - min(slot)) * 300 >= $judged_after_s AND max(used_ratio) - min(used_ratio) > $least_rise_ratio
+    HAVING (max(slot) - min(slot)) * 300 >= $judged_after_s AND max(used_ratio) - min(used_ratio) > $slow_rise_ratio
 )
 SELECT
     bucket.asset AS asset,

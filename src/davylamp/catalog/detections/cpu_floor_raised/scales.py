@@ -1,0 +1,66 @@
+"""The three spans over which a floor is looked at, and the samples each of them takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from davylamp.catalog.detections.cpu_floor_raised.floor import Episode, Sample, Thresholds, episodes
+
+_HOUR_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One span.
+
+    Args:
+        limits: its thresholds.
+        by_hour: whether it looks at hourly means, in which a miner's pauses within the hour vanish.
+    """
+
+    limits: Thresholds
+    by_hour: bool = False
+
+    def episodes(self, samples: Sequence[Sample]) -> list[Episode]:
+        """Episodes of a series, in time order."""
+        return episodes(hourly(samples) if self.by_hour else samples, self.limits)
+
+
+def scales_of(params: Mapping[str, object]) -> tuple[Scale, ...]:
+    """The quick, the slow and the hourly scale; where two see the same, the first speaks."""
+    quick = Thresholds.of(params)
+    slow = replace(
+        quick,
+        floor_window_s=_whole(params["slow_window_s"]),
+        least_rise_ratio=_share(params["slow_rise_ratio"]),
+        held_s=_whole(params["slow_held_s"]),
+    )
+    by_hour = replace(
+        quick,
+        floor_window_s=_whole(params["slow_window_s"]),
+        floor_quantile=_share(params["hourly_quantile"]),
+        headroom_ratio=_share(params["hourly_headroom_ratio"]),
+        reference_least_s=_whole(params["hourly_reference_least_s"]),
+        held_s=_whole(params["slow_held_s"]),
+    )
+    return Scale(quick), Scale(slow), Scale(by_hour, by_hour=True)
+
+
+def hourly(samples: Sequence[Sample]) -> list[Sample]:
+    """Means of whole hours; an hour with fewer than three quarters of the usual samples is a gap."""
+    values: dict[int, list[float]] = {}
+    for sample in samples:
+        values.setdefault(sample.at_s // _HOUR_S * _HOUR_S, []).append(sample.used_ratio)
+    usual = max((len(held) for held in values.values()), default=0)
+    return [Sample(at_s, sum(held) / len(held)) for at_s, held in values.items() if 4 * len(held) >= 3 * usual]
+
+
+def _whole(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _share(value: object) -> float:
+    assert isinstance(value, int | float)
+    return float(value)
