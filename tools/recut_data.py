@@ -103,7 +103,7 @@ def _dns_log(names: Iterable[str], machines_count: int, made: Path) -> None:
     asked = (
         (at + timedelta(seconds=number), name, machine_of(number % machines_count)) for number, name in enumerate(names)
     )
-    lines = [f"{when:%b %e %H:%M:%S} ns1 dnsmasq[99]: query[A] {name} from {machine}" for when, name, machine in asked]
+    lines = [f"{when.isoformat()} ns1 dnsmasq[99]: query[A] {name} from {machine}" for when, name, machine in asked]
     (made / "dnsmasq.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
