@@ -59,7 +59,9 @@ def data_folder() -> Path:
 _NO_SOURCE = "no source reads its formats: unrecognized, and said so"
 
 SETS: tuple[DataSet, ...] = (
-    DataSet("audit_go_libaudit", f"Linux audit records; {_NO_SOURCE}"),
+    DataSet(
+        "audit_go_libaudit", "Linux audit records of five distributions; the golden parses beside them are no evidence"
+    ),
     DataSet("aws_log_examples", "one Route 53 Resolver record; the flow records are wrapped with their statements"),
     DataSet(
         "aws_log_examples_as_files",
