@@ -10,6 +10,8 @@ from davylamp.model.event_class import EventClass
 
 # Damage and forgery write years up to 292277; adding a day to year 9999 ends every calendar downstream.
 EARLIEST, LATEST = "1970-01-01", "2100-01-01"
+_PORTS = ("src_port", "dst_port", "resolver_port")
+_COUNTS = ("bytes_out", "bytes_in", "packets_out", "packets_in")
 OUTSIDE = "the time lies outside 1970 to 2100"
 
 
@@ -45,10 +47,18 @@ def projection(event_class: EventClass, given: Mapping[str, str], path: str, *, 
 
 
 def _reject(event_class: EventClass, given: Mapping[str, str]) -> str:
-    """The source's own reason, or that an instant is one no evidence can have."""
+    """The source's own reason, or that an instant, a port or a count is one no evidence can have."""
     instants = [column.name for column in event_class.stored if column.type == "TIMESTAMP" and column.name in given]
     outside = " OR ".join(
         f"\"{name}\" < TIMESTAMP '{EARLIEST}' OR \"{name}\" >= TIMESTAMP '{LATEST}'" for name in instants
     )
+    ports = " OR ".join(
+        f'"{name}" NOT BETWEEN 0 AND 65535'
+        for name in _PORTS
+        if name in given and given[name] != "USMALLINT"  # a source that reads ports so narrowly has checked them
+    )
+    counts = " OR ".join(f'"{name}" < 0' for name in _COUNTS if name in given)
     own = "CAST(reject AS VARCHAR)" if "reject" in given else "NULL"
-    return f"coalesce({own}, CASE WHEN {outside or 'false'} THEN {literal(OUTSIDE)} END)"
+    return f"""coalesce({own}, CASE WHEN {outside or "false"} THEN {literal(OUTSIDE)}
+        WHEN {ports or "false"} THEN 'a port lies outside 0 to 65535'
+        WHEN {counts or "false"} THEN 'a count is negative' END)"""

@@ -26,6 +26,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "ssl": ("version", "server_name"),
     "http": ("host", "uri", "user_agent"),
     "ssh": ("auth_success", "auth_attempts", "client"),
+    "dhcp": ("mac", "host_name", "assigned_addr"),
 }
 # Fields that only one log has: they tell which log a JSON record is of when `_path` is absent.
 _TELLING: Mapping[str, frozenset[str]] = {
@@ -35,6 +36,8 @@ _TELLING: Mapping[str, frozenset[str]] = {
     "http": frozenset({"trans_depth", "request_body_len", "resp_fuids"}),
     "ssh": frozenset({"auth_attempts", "kex_alg", "host_key_alg", "mac_alg"}),
 }
+# Zeek's `Log::default_scope_sep` puts another sign between `id` and its parts; for stores that know no dots.
+_SCOPED = re.compile(r"^id[_:/-]((?:orig|resp)_[hp])$")
 _ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 
 
@@ -62,7 +65,7 @@ def text_layout(lines: Sequence[str]) -> TextLayout | None:
             continue
         name, _, value = line[1:].partition(separator)
         if name == "fields":
-            fields = tuple(value.split(separator))
+            fields = tuple(_SCOPED.sub(r"id.\1", name) for name in value.split(separator))
         elif name in said:
             said[name] = value
     if "ts" not in fields and not (fields and said["path"]):
@@ -105,9 +108,13 @@ def _record(line: str) -> dict[str, object] | None:
 
 def _is_connection(record: Mapping[str, object]) -> bool:
     nested = record.get("id")
-    return "id.orig_h" in record or (isinstance(nested, dict) and "orig_h" in nested)
+    return any(name in record for name in ("id.orig_h", "id_orig_h")) or (
+        isinstance(nested, dict) and "orig_h" in nested
+    )
 
 
-def ends() -> Mapping[str, str]:
-    """The connection's ends: name in the SELECTs -> name in the log."""
+def ends(lines: Sequence[str] = ()) -> Mapping[str, str]:
+    """The connection's ends: name in the SELECTs -> name in the log, as these JSON records write it."""
+    if any("id_orig_h" in (_record(line) or {}) for line in lines[:20]):
+        return {name: field.replace(".", "_") for name, field in _ENDS.items()}
     return _ENDS

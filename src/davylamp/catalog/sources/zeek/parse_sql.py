@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from davylamp.catalog.sources.zeek.layout import FIELDS, TextLayout, ends
 
-# Epoch seconds with a fraction, or ISO with an offset; a plain cast to TIMESTAMP would ignore the offset.
+# Epoch seconds with a fraction, milliseconds (`JSON::TS_MILLIS`), or ISO with an offset; a plain cast to TIMESTAMP would ignore the offset.
 _TIME = """CASE
         WHEN TRY_CAST(ts AS DOUBLE) BETWEEN 0 AND 253402214400
             THEN make_timestamp(CAST(round(TRY_CAST(ts AS DOUBLE) * 1e6) AS BIGINT))
+        WHEN TRY_CAST(ts AS DOUBLE) BETWEEN 253402214400 AND 4102444800000
+            THEN make_timestamp(CAST(round(TRY_CAST(ts AS DOUBLE) * 1e3) AS BIGINT))
         ELSE TRY(make_timestamp(epoch_us(TRY_CAST(ts AS TIMESTAMPTZ))))
     END"""
 # A year that Python cannot hold is damage, not a time.
@@ -51,20 +53,21 @@ stamped AS (SELECT *, CASE
 """
 
 
-def json_sql(logs: Iterable[str], only: str | None) -> str:
+def json_sql(logs: Iterable[str], only: str | None, lines: Sequence[str]) -> str:
     """WITH clauses that end in `stamped`, for JSON records.
 
     Args:
         logs: logs whose fields are wanted.
         only: log that every record must be of where it says so; None when the file mixes logs.
+        lines: the first records, which show how the connection's ends are written.
     """
     names = list(dict.fromkeys(name for log in logs for name in FIELDS[log]))
     shape: dict[str, object] = {"_path": "VARCHAR", "ts": "VARCHAR"}
-    shape |= dict.fromkeys(ends().values(), "VARCHAR")
+    shape |= dict.fromkeys(ends(lines).values(), "VARCHAR")
     shape |= {"id": dict.fromkeys(ends(), "VARCHAR")}
     shape |= {name: ["VARCHAR"] if name == "answers" else "VARCHAR" for name in names}
     columns = ["line", "byte_offset", "record IS NULL AS broken", 'record."_path" AS log', "record.ts AS ts"]
-    columns += [f'coalesce(record."{field}", record.id.{name}) AS {name}' for name, field in ends().items()]
+    columns += [f'coalesce(record."{field}", record.id.{name}) AS {name}' for name, field in ends(lines).items()]
     columns += [f"record.{name} AS {name}" for name in names]
     other = f"WHEN log <> {literal(only)} THEN 'a record of another log: ' || log" if only else ""
     return f"""WITH split AS (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ _SELECTS = {
     "ssl": {"network_activity": "ssl.sql"},
     "http": {"network_activity": "http.sql"},
     "ssh": {"network_activity": "ssh_network.sql", "authentication": "ssh_authentication.sql"},
+    "dhcp": {"device_inventory": "dhcp.sql"},
 }
 
 
@@ -24,16 +26,17 @@ class Zeek(SqlSource):
     """Reads the logs of the Zeek network monitor, separated text or JSON.
 
     What it reads.
-    conn, dns, ssl, http and ssh logs: text with Zeek's own header (any separators and markers the header
+    conn, dns, ssl, http, ssh and dhcp logs: text with Zeek's own header (any separators and markers the header
     states, added columns such as labels), and JSON with one record a line, with or without `_path`,
-    time as epoch seconds or ISO, the connection's ends as `id.orig_h` or nested under `id`. One JSON file
+    time as epoch seconds, milliseconds or ISO, the connection's ends as `id.orig_h`, `id_orig_h` or nested under `id`. One JSON file
     may mix several logs when its records carry `_path`.
 
     What it gives.
     conn, ssl and http: one `network_activity` row a record, with the server name, HTTP path and user
     agent the log holds; byte counts are payload, as Zeek counts it. dns: `dns_activity`, also where the
     question was not seen (then without a name). ssh: one `network_activity` row with the client's banner,
-    and one `authentication` row where Zeek settled on success or failure.
+    and one `authentication` row where Zeek settled on success or failure. dhcp: `device_inventory`, one lease for each
+    spell in which a hardware address held an address.
 
     What it leaves out.
     An ssh record without `auth_success`: Zeek could not tell, and an undetermined attempt is no verdict.
@@ -49,8 +52,8 @@ class Zeek(SqlSource):
     meta = SourceMeta(
         uid="zeek",
         title="Zeek logs",
-        formats=("conn, dns, ssl, http, ssh as separated text", "the same as JSON lines"),
-        event_classes=("network_activity", "dns_activity", "authentication"),
+        formats=("conn, dns, ssl, http, ssh, dhcp as separated text", "the same as JSON lines"),
+        event_classes=("network_activity", "dns_activity", "authentication", "device_inventory"),
         references=(
             "https://docs.zeek.org/en/master/log-formats.html",
             "https://docs.zeek.org/en/master/logs/index.html",
@@ -73,8 +76,8 @@ class Zeek(SqlSource):
         logs = json_logs(sample.lines)
         known = tuple(log for log in logs if log in FIELDS)
         if len(logs) == 1:
-            return _one_log("json_records", logs[0], json_sql(known, logs[0]) if known else "")
-        return _mixed_logs()
+            return _one_log("json_records", logs[0], json_sql(known, logs[0], sample.lines) if known else "")
+        return _mixed_logs(sample.lines)
 
 
 def _query(name: str) -> str:
@@ -91,7 +94,7 @@ def _one_log(relation: Relation, log: str, parse: str) -> SqlPlan:
     return SqlPlan(relation, staged, staged=parse + "SELECT * FROM stamped")
 
 
-def _mixed_logs() -> SqlPlan:
+def _mixed_logs(lines: Sequence[str]) -> SqlPlan:
     """Every class from one staged parse; a record says by `_path` which log it is of."""
     selects: dict[str, list[str]] = {}
     for log, files in _SELECTS.items():
@@ -104,6 +107,6 @@ def _mixed_logs() -> SqlPlan:
     return SqlPlan(
         "json_records",
         {name: "\nUNION ALL BY NAME\n".join(bodies) for name, bodies in selects.items()},
-        staged=json_sql(FIELDS, None) + "SELECT * FROM stamped",
-        notes=("records of other Zeek logs than conn, dns, ssl, http and ssh give no events here",),
+        staged=json_sql(FIELDS, None, lines) + "SELECT * FROM stamped",
+        notes=("records of other Zeek logs than conn, dns, ssl, http, ssh and dhcp give no events here",),
     )
