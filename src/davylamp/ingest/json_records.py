@@ -14,8 +14,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from davylamp.ingest.lines import SCHEMA, Positions, RejectBox, is_utf8, line_batches, text_views
+from davylamp.kit.sample import EXPORTED_JSON
 from davylamp.model.coverage import Reject
 
 BLOCK_BYTES = 4 << 20
@@ -29,10 +31,19 @@ _Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 def json_batches(head: bytes, stream: BinaryIO, rejects: RejectBox) -> Iterator[pa.RecordBatch]:
     """Batches of (text, line, byte_offset), one row a record; `head` is the file's first bytes."""
+    if EXPORTED_JSON.match(head):
+        return map(_without_stamp, line_batches(stream, rejects, max_line_bytes=MAX_RECORD_BYTES))
     depth = record_depth(head)
     if depth is None:
         return line_batches(stream, rejects, max_line_bytes=MAX_RECORD_BYTES)
     return _structural_batches(stream, depth, rejects)
+
+
+def _without_stamp(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with the stamp that CloudWatch Logs put before each record taken off."""
+    stamped = EXPORTED_JSON.pattern.decode().replace("(?=\\{)", "\\{")
+    texts = pc.replace_substring_regex(batch.column(0).cast(pa.string()), stamped, "{")
+    return pa.record_batch([texts.cast(SCHEMA.field(0).type), *batch.columns[1:]], schema=SCHEMA)
 
 
 def record_depth(head: bytes) -> int | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
 SAMPLE_BYTES = 65536
+# CloudWatch Logs exports to S3 one event a line, its instant before it; where the event is JSON, the line is not.
+EXPORTED_JSON = re.compile(rb"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (?=\{)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,12 @@ class Sample:
 
     @cached_property
     def text(self) -> str:
-        """The head as text, without a byte order mark; bytes that are not UTF-8 show as `\\xNN`."""
-        return self.head.decode("utf-8", "backslashreplace").removeprefix("\ufeff")
+        """The head as text; bytes that are not UTF-8 show as `\\xNN`.
+
+        Without a byte order mark, and without the stamps that CloudWatch Logs puts before exported JSON.
+        """
+        head = EXPORTED_JSON.sub(b"", self.head) if EXPORTED_JSON.match(self.head) else self.head
+        return head.decode("utf-8", "backslashreplace").removeprefix("\ufeff")
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
@@ -39,4 +46,7 @@ class Sample:
     @cached_property
     def starts_json(self) -> bool:
         """Whether the first character that is not white space opens a JSON object or array."""
-        return self.head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+        return EXPORTED_JSON.match(self.head) is not None or self.head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (
+            b"{",
+            b"[",
+        )

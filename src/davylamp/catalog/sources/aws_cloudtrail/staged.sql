@@ -27,8 +27,11 @@ flat AS (
         THEN make_timestamp(epoch_us(TRY_CAST(event.eventTime AS TIMESTAMPTZ)))
       WHEN event.eventTime[1:1] BETWEEN '0' AND '9' THEN TRY_CAST(event.eventTime AS TIMESTAMP)
     END AS called_at,
-    nullif(event.requestParameters::VARCHAR, 'null') AS request,
-    nullif(event.responseElements::VARCHAR, 'null') AS response,
+    -- CloudTrail Lake and stores of other tools hold these two as JSON in a string.
+    nullif(CASE WHEN starts_with(event.requestParameters::VARCHAR, '"') AND json_valid(event.requestParameters ->> '$')
+      THEN event.requestParameters ->> '$' ELSE event.requestParameters::VARCHAR END, 'null') AS request,
+    nullif(CASE WHEN starts_with(event.responseElements::VARCHAR, '"') AND json_valid(event.responseElements ->> '$')
+      THEN event.responseElements ->> '$' ELSE event.responseElements::VARCHAR END, 'null') AS response,
     line, byte_offset
   FROM parsed
 )

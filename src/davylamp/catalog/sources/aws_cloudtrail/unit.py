@@ -15,10 +15,11 @@ from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan, SqlSource
 
 _PLAIN = "WITH texts AS (SELECT text, line, byte_offset FROM records),\n"
-_LISTS = ("Events", "logEvents", "events")
-_CARRIERS = ("event", "detail", "message", "CloudTrailEvent")
+_LISTS = ("Events", "logEvents", "events", "QueryResultRows")
+_CARRIERS = ("event", "detail", "message", "CloudTrailEvent", "eventJson", "original")
 # Possessive, so that a head of nothing but blanks takes linear time.
 _LEAD = re.compile(r'\s*+(?:\{\s*+"[Rr]ecords"\s*+:\s*+)?\[?\s*+(?=\{)')
+_BETWEEN = re.compile(r"[\s,]*+")
 _LOOKED_AT_COUNT = 20
 _SURE, _LIKELY = 0.95, 0.7
 
@@ -29,7 +30,8 @@ class AwsCloudtrail(SqlSource):
     What it reads.
     Log files as CloudTrail delivers them (`{"Records": [...]}`), arrays, JSON lines, single events, and events inside
     what carries them: EventBridge (`detail`), CloudWatch Logs (`message`, `logEvents`), the answer of
-    `aws cloudtrail lookup-events` (`CloudTrailEvent`), and stores of other tools (`event`).
+    `aws cloudtrail lookup-events` (`CloudTrailEvent`), rows of a CloudTrail Lake query for `eventJson`, exports of
+    CloudWatch Logs (a time stamp before each event), and stores of other tools (`event`, `event.original`).
 
     What it gives.
     `api_activity`: one row an event. `actor` is the identity's ARN, which for an assumed role names role and session;
@@ -38,8 +40,8 @@ class AwsCloudtrail(SqlSource):
     that a RunInstances answer names, and one for each instance that a TerminateInstances answer names.
 
     What it leaves out.
-    Insight events (a statement about a rate of calls) and digest files (they vouch for log files) are no calls: they
-    are rejects that say so. Console sign-ins are calls of `signin.amazonaws.com` here, not authentications.
+    Insight events (a statement about a rate of calls) and digest files (they vouch for log files) are no calls: a note
+    says so, and among events they are rejects. Console sign-ins are calls of `signin.amazonaws.com` here, not authentications.
     Instances launched in ways whose answer names none (a fleet request) are known only from their own RunInstances.
 
     References.
@@ -75,18 +77,36 @@ class AwsCloudtrail(SqlSource):
         """The plan: events are parsed once into `staged`, which feeds both classes."""
         records = list(_first_records(sample))
         bare = not records or any(_is_ours(record) for record in records)
+        asides = tuple(note for note, is_said in _ASIDES.items() if records and all(map(is_said, records)))
         return SqlPlan(
             relation="json_records",
-            staged=(_PLAIN if bare else _sql("wrapped")) + _sql("staged"),
+            staged=(_PLAIN if bare else _sql("wrapped")) + _sql("staged") + (_WITHOUT_ASIDES if asides else ""),
+            notes=asides,
             staged_class="api_activity",
             selects={"device_inventory": _sql("device_inventory")},
         )
 
 
+def _is_digest(record: Mapping[str, object]) -> bool:
+    return "digestStartTime" in record and "logFiles" in record
+
+
+def _is_insight(record: Mapping[str, object]) -> bool:
+    return record.get("eventType") == "AwsCloudTrailInsight"
+
+
+# What CloudTrail delivers beside its events, in files of their own; among events they are rejects.
+_ASIDES = {
+    "a digest of CloudTrail vouches for log files and holds no event": _is_digest,
+    "insight events of CloudTrail state a rate of calls and are no calls": _is_insight,
+}
+_WITHOUT_ASIDES = """WHERE event IS NULL OR (event.digestStartTime IS NULL
+  AND coalesce(event.eventCategory, '') <> 'Insight' AND coalesce(event.eventType, '') <> 'AwsCloudTrailInsight')
+"""
+
+
 def _is_ours(record: Mapping[str, object]) -> bool:
-    if "digestStartTime" in record and "logFiles" in record:
-        return True
-    if record.get("eventType") == "AwsCloudTrailInsight":
+    if _is_digest(record) or _is_insight(record):
         return True
     source = record.get("eventSource")
     # Notifications of S3 and records of streams have the same keys; their source is `aws:s3`, not a host name.
@@ -94,23 +114,27 @@ def _is_ours(record: Mapping[str, object]) -> bool:
 
 
 def _first_records(sample: Sample) -> Iterator[dict[str, object]]:
-    text = sample.text.lstrip("\ufeff")
+    text = sample.text
     lead = _LEAD.match(text)
-    starts = [text[lead.end() :]] if lead else []
+    records = list(_decoded(text, lead.end(), _LOOKED_AT_COUNT)) if lead else []
     # Later lines speak for JSON lines whose first line is damaged.
-    for part in (*starts, *sample.lines[1:_LOOKED_AT_COUNT]):
-        record = _decoded(part)
-        if isinstance(record, dict):
-            yield record
+    for line in sample.lines[1:_LOOKED_AT_COUNT] if len(records) < 2 else ():
+        records += _decoded(line)
+    yield from (record for record in records if isinstance(record, dict))
 
 
-def _decoded(text: str) -> object:
-    if not text.startswith("{"):
-        return None
-    try:
-        return json.JSONDecoder().raw_decode(text)[0]
-    except (ValueError, RecursionError):
-        return None
+def _decoded(text: str, begin: int = 0, most_count: int = 1) -> Iterator[object]:
+    """The JSON objects that stand one after another in a text, as many as are whole."""
+    for _ in range(most_count):
+        if not text.startswith("{", begin):
+            return
+        try:
+            found, end = json.JSONDecoder().raw_decode(text, begin)
+        except (ValueError, RecursionError):
+            return
+        yield found
+        after = _BETWEEN.match(text, end)
+        begin = after.end() if after else end
 
 
 def _carried(record: Mapping[str, object]) -> Iterator[dict[str, object]]:
@@ -119,9 +143,11 @@ def _carried(record: Mapping[str, object]) -> Iterator[dict[str, object]]:
     for name in _LISTS:
         items = record.get(name)
         if isinstance(items, list):
-            members += [item.get(key) for item in items[:1] if isinstance(item, dict) for key in _CARRIERS]
+            first = items[0] if items and isinstance(items[0], list) else items[:1]
+            members += [item.get(key) for item in first if isinstance(item, dict) for key in _CARRIERS]
+    members += [member.get("original") for member in members if isinstance(member, dict)]
     for member in members:
-        event = _decoded(member) if isinstance(member, str) else member
+        event = next(_decoded(member), None) if isinstance(member, str) else member
         if isinstance(event, dict):
             yield event
 

@@ -32,7 +32,7 @@ SELECT
       lambda each: rtrim(each."Rdata", '.'))
   ), []) AS answers,
   entry.rcode AS rcode,
-  lower(entry.transport) AS protocol,
+  CASE lower(entry.transport) WHEN 'doh' THEN 'https' WHEN 'dot' THEN 'tls' ELSE lower(entry.transport) END AS protocol,
   lower(entry.firewall_rule_action) AS "action",
   nullif(regexp_extract(entry.srcaddr, '^[0-9a-fA-F.:]{2,45}$'), '') AS src_ip,
   TRY_CAST(TRY_CAST(entry.srcport AS USMALLINT) AS INTEGER) AS src_port,

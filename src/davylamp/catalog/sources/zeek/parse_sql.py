@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from davylamp.catalog.sources.zeek.layout import FIELDS, TextLayout, ends
 
-# Epoch seconds with a fraction, milliseconds (`JSON::TS_MILLIS`), or ISO with an offset; a plain cast to TIMESTAMP would ignore the offset.
+# Epoch seconds with a fraction, milliseconds (`JSON::TS_MILLIS`), or ISO with an offset; a plain cast to TIMESTAMP
+# would ignore the offset.
 _TIME = """CASE
         WHEN TRY_CAST(ts AS DOUBLE) BETWEEN 0 AND 253402214400
             THEN make_timestamp(CAST(round(TRY_CAST(ts AS DOUBLE) * 1e6) AS BIGINT))
