@@ -41,8 +41,9 @@ class AwsCloudtrail(SqlSource):
 
     What it leaves out.
     Insight events (a statement about a rate of calls) and digest files (they vouch for log files) are no calls: a note
-    says so, and among events they are rejects. Console sign-ins are calls of `signin.amazonaws.com` here, not authentications.
-    Instances launched in ways whose answer names none (a fleet request) are known only from their own RunInstances.
+    says so, and among events they are rejects. Console sign-ins are calls of `signin.amazonaws.com` here, not
+    authentications. Instances launched in ways whose answer names none (a fleet request) are known only from their own
+    RunInstances.
 
     References.
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
