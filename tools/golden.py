@@ -51,12 +51,13 @@ def counts(data_set: DataSet, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def benign_findings(goldens: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """Detection -> findings in each set without mining, and in all: every detection has its line."""
+    """Detection -> findings in each set without mining, and in all; a detection that is not named has none."""
     table: dict[str, dict[str, int]] = {}
     for unit in registry.detections():
-        uid = unit.meta.uid
-        found = {each.name: goldens[each.name]["findings_count"].get(uid, 0) for each in SETS if each.benign}
-        table[uid] = {"all_sets": sum(found.values()), **{name: count for name, count in found.items() if count}}
+        found = {each.name: goldens[each.name]["findings_count"].get(unit.meta.uid, 0) for each in SETS if each.benign}
+        if any(found.values()):
+            counted = {name: count for name, count in found.items() if count}
+            table[unit.meta.uid] = {"all_sets": sum(counted.values()), **counted}
     return table
 
 
