@@ -42,7 +42,7 @@ def rows_of(text: str) -> list[tuple[object, ...]]:
     for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         connection.execute("INSERT INTO records VALUES (?, ?, 0)", [line, number])
     names = "epoch_us(time), query_name, query_type, answers, src_ip, src_port, resolver_ip, reject"
-    query = f"SELECT {names} FROM ({plan.selects['dns_activity']}) ORDER BY line"
+    query = f"SELECT {names} FROM ({plan.staged}) ORDER BY line"
     return [tuple(row) for row in connection.execute(query).fetchall()]
 
 

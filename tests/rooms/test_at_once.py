@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from davylamp.catalog.sources.aws_vpc_flow.fields import DEFAULT_FORMAT
 from davylamp.catalog.sources.aws_vpc_flow.unit import AwsVpcFlow
+from davylamp.catalog.sources.zeek.unit import Zeek
 from davylamp.ingest import at_once, fields, lines
 from davylamp.ingest.at_once import row_batches
 from davylamp.ingest.lines import RejectBox
@@ -27,25 +28,41 @@ CUSTOM_FORMAT = (
     " interface-id account-id tcp-flags action log-status"
 )
 CUSTOM = "10.0.0.5 10.0.0.9 198.51.100.9 - 40122 3333 17 42 1740830400 1740830460 egress i-1 eni-1 unknown 18 REJECT OK"
-_numbers = st.sampled_from(
-    ["0", "007", "65535", "65536", "-", "-1", "", "1.0", "1e3", "+5", "0x1F", "1_0", "9" * 20, "x", "4102444800"]
+ZEEK_DNS_HEADER = (
+    "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tdns\n#fields\tts\tuid"
+    "\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tquery\tqtype_name\trcode_name\tanswers"
 )
+ZEEK_DNS = "1740830400.000310\tC1\t10.0.0.5\t40122\t10.0.0.2\t53\tudp\tPool.Example.\tA\tNOERROR\ta.example,192.0.2.1"
+ZEEK_CONN_HEADER = (
+    "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n#fields\tts\tid.orig_h"
+    "\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\tlocal_orig"
+    "\tlocal_resp\torig_pkts\tresp_pkts"
+)
+ZEEK_CONN = "1740830400.5\t10.0.0.5\t40122\t192.0.2.1\t443\ttcp\tssl\t62.25\t1200\t3400\tSF\tT\tF\t12\t20"
+_wholes = ("0", "007", "65535", "65536", "-", "-1", "", "+5", "0x1F", "1_0", "9" * 20, "x", "4102444800")
+_fractions = ("1.0", "1e3", "1e9", "1740830400.0000005", "1740830400.0000015", "0.49999999999999994", "inf", "nan")
+_numbers = st.sampled_from([*_wholes, *_fractions, "2025-03-01T12:00:00Z"])
 _texts = st.sampled_from(
     ["-", "", "eni-1", "10.0.0.5", "::1", '"', 'a"b', "é", "É", "\x00", "srcaddr", "a\tb", "unknown", "1", "ingress"]
 )
-_words = st.sampled_from(["NODATA", "SKIPDATA", "Reject", "1" * 46])
+_words = st.sampled_from(
+    ["NODATA", "SKIPDATA", "Reject", "1" * 46, "(empty)", ".", "..", "a..", "Ä.", "a,,b", ",", "T", "F", "true", "#"]
+)
 _odd = st.one_of(
     st.sampled_from(["", " ", "\r", "a\rb", GOOD + "\r", GOOD + " x", DEFAULT_FORMAT, "#", NODATA]),
     st.text(max_size=20),
 )
 
+_FORMATS = [(DEFAULT_FORMAT, GOOD), (CUSTOM_FORMAT, CUSTOM), (ZEEK_DNS_HEADER, ZEEK_DNS), (ZEEK_CONN_HEADER, ZEEK_CONN)]
+
 
 @st.composite
 def _record(draw: st.DrawFn, good: str) -> str:
-    parts = good.split(" ")
+    delimiter = "\t" if "\t" in good else " "
+    parts = good.split(delimiter)
     place = draw(st.integers(0, len(parts) - 1))
-    parts[place] = draw(_numbers if parts[place].isdigit() and len(parts[place]) > 2 else st.one_of(_texts, _words))
-    return " ".join(parts)
+    parts[place] = draw(_numbers if parts[place][:1].isdigit() else st.one_of(_texts, _words))
+    return delimiter.join(parts)
 
 
 def _bodies(good: str) -> st.SearchStrategy[list[str]]:
@@ -54,7 +71,8 @@ def _bodies(good: str) -> st.SearchStrategy[list[str]]:
 
 def _plan(header: str, good: str) -> SqlPlan:
     head = (header + "\n" + good + "\n").encode()
-    plan = AwsVpcFlow().plan(Sample("evidence", head, whole=True), datetime(2026, 3, 1, tzinfo=UTC))
+    source = Zeek() if header.startswith("#") else AwsVpcFlow()
+    plan = source.plan(Sample("evidence", head, whole=True), datetime(2026, 3, 1, tzinfo=UTC))
     assert plan.at_once is not None
     return plan
 
@@ -73,27 +91,31 @@ def _rows(plan: SqlPlan, data: bytes, block_bytes: int, *, shortcut: bool) -> tu
     return found, box.count
 
 
-@pytest.mark.parametrize(("header", "good"), [(DEFAULT_FORMAT, GOOD), (CUSTOM_FORMAT, CUSTOM)])
+@pytest.mark.parametrize(("header", "good"), _FORMATS)
 @given(st.data(), st.booleans(), st.sampled_from(["\n", "\r\n"]), st.sampled_from([150, 4096]))
 @settings(max_examples=40, deadline=None)
 def test_rows_made_at_once_and_line_by_line_agree(
     header: str, good: str, data: st.DataObject, headed: bool, end: str, block_bytes: int
 ) -> None:
     body = data.draw(_bodies(good))
-    text = end.join([*([header] if headed else []), *body]).encode()
+    text = end.join([*([header.replace("\n", end)] if headed else []), *body]).encode()
     plan = _plan(header, good)
     assert _rows(plan, text, block_bytes, shortcut=True) == _rows(plan, text, block_bytes, shortcut=False)
 
 
-@pytest.mark.parametrize(
-    ("header", "good", "left_out_count"),
-    [(DEFAULT_FORMAT, GOOD, 0), (DEFAULT_FORMAT, NODATA, 3), (CUSTOM_FORMAT, CUSTOM, 0)],
-)
-def test_plain_records_are_made_at_once(
-    monkeypatch: pytest.MonkeyPatch, header: str, good: str, left_out_count: int
-) -> None:
+@pytest.mark.parametrize(("header", "good"), _FORMATS)
+def test_plain_records_are_made_at_once(monkeypatch: pytest.MonkeyPatch, header: str, good: str) -> None:
     monkeypatch.setattr(at_once._LineByLine, "rows", lambda *_: pytest.fail("a plain block went line by line"))
     data = "\n".join([header, *[good] * 3, ""]).encode()
     rows, _ = _rows(_plan(header, good), data, 4096, shortcut=True)
-    assert [row["line"] for row in rows] == [2, 3, 4][left_out_count:]
-    assert [row["byte_offset"] for row in rows][:1] == [len(header) + 1][left_out_count:]
+    before = header.count("\n") + 2
+    assert [row["line"] for row in rows] == [before, before + 1, before + 2]
+    assert rows[0]["byte_offset"] == len(header) + 1
+
+
+def test_records_that_say_there_was_nothing_are_left_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(at_once._LineByLine, "rows", lambda *_: pytest.fail("a plain block went line by line"))
+    rows, rejected_count = _rows(
+        _plan(DEFAULT_FORMAT, GOOD), f"{NODATA}\n{GOOD}\n{NODATA}\n".encode(), 4096, shortcut=True
+    )
+    assert ([row["line"] for row in rows], rejected_count) == ([2], 0)

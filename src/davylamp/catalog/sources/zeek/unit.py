@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from davylamp.catalog.sources.zeek.at_once import at_once
 from davylamp.catalog.sources.zeek.layout import FIELDS, json_logs, text_layout
 from davylamp.catalog.sources.zeek.parse_sql import json_sql, text_sql
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
-from davylamp.kit.source import Relation, SqlPlan, SqlSource
+from davylamp.kit.source import AtOnce, Relation, SqlPlan, SqlSource
 
 _SELECTS = {
     "conn": {"network_activity": "conn.sql"},
@@ -72,7 +73,7 @@ class Zeek(SqlSource):
         """The plan for one log, or for a JSON file that mixes several."""
         layout = text_layout(sample.lines) if sample.head.startswith(b"#") else None
         if layout is not None:
-            return _one_log("lines", layout.log, text_sql(layout) if layout.log in FIELDS else "")
+            return _one_log("lines", layout.log, text_sql(layout) if layout.log in FIELDS else "", at_once(layout))
         logs = json_logs(sample.lines)
         known = tuple(log for log in logs if log in FIELDS)
         if len(logs) == 1:
@@ -84,12 +85,13 @@ def _query(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
-def _one_log(relation: Relation, log: str, parse: str) -> SqlPlan:
+def _one_log(relation: Relation, log: str, parse: str, shortcut: AtOnce | None = None) -> SqlPlan:
     selects = _SELECTS.get(log, {})
     if not selects:
         return SqlPlan(relation, {}, notes=(f"Zeek's {log or 'unnamed'} log gives no events here",))
     if len(selects) == 1:
-        return SqlPlan(relation, {name: parse + _query(file) for name, file in selects.items()})
+        [(name, file)] = selects.items()
+        return SqlPlan(relation, {}, staged=parse + _query(file), staged_class=name, at_once=shortcut)
     staged = {name: _query(file).replace("FROM stamped", "FROM staged") for name, file in selects.items()}
     return SqlPlan(relation, staged, staged=parse + "SELECT * FROM stamped")
 
