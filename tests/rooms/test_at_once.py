@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,13 +17,15 @@ from hypothesis import strategies as st
 from davylamp.catalog.sources.aws_vpc_flow.fields import DEFAULT_FORMAT
 from davylamp.catalog.sources.aws_vpc_flow.unit import AwsVpcFlow
 from davylamp.catalog.sources.zeek.unit import Zeek
-from davylamp.ingest import at_once, fields, lines
+from davylamp.ingest import at_once, fields, lines, parquet_fields
 from davylamp.ingest.at_once import row_batches
 from davylamp.ingest.lines import RejectBox
+from davylamp.ingest.normalize import normalize_sql
 from davylamp.ingest.part_writer import part_schema
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan
 from davylamp.model.events import EVENT_CLASSES
+from davylamp.store.engine import DuckEngine
 
 GOOD = "2 1 eni-1 10.0.0.5 198.51.100.9 40122 3333 6 20 4249 1740830400 1740830460 ACCEPT OK"
 NODATA = "2 1 eni-1 - - - - - - - 1740830400 1740830460 - NODATA"
@@ -119,3 +125,79 @@ def test_records_that_say_there_was_nothing_are_left_out_at_once(monkeypatch: py
         _plan(DEFAULT_FORMAT, GOOD), f"{NODATA}\n{GOOD}\n{NODATA}\n".encode(), 4096, shortcut=True
     )
     assert ([row["line"] for row in rows], rejected_count) == ([2], 0)
+
+
+_ADDRESSES = st.sampled_from(["10.0.0.5", "198.51.100.9", "::1", "-", "no address", "", None])
+_RECORD = st.fixed_dictionaries(
+    {
+        "srcaddr": _ADDRESSES,
+        "dstaddr": _ADDRESSES,
+        "srcport": st.sampled_from([0, 443, 65535, 65536, -1, None]),
+        "bytes": st.sampled_from([0, 42, -1, 2**62, None]),
+        "start": st.sampled_from([1740830400, 4102444800, 2**40, -1, None]),
+        "end": st.sampled_from([1740830460, 4102444799, 2**33, None]),
+        "protocol": st.sampled_from([6, 17, 1, 47, None]),
+        "action": st.sampled_from(["ACCEPT", "Reject", "\u00c9", "-", None]),
+        "flow_direction": st.sampled_from(["ingress", "Egress", "-", None]),
+        "account_id": st.sampled_from(["1", "unknown", None]),
+        "log_status": st.sampled_from(["OK", "OK", "OK", "NODATA", "SKIPDATA", None]),
+    }
+)
+_PLAIN_RECORD = {
+    "srcaddr": "10.0.0.5",
+    "dstaddr": "198.51.100.9",
+    "srcport": 40122,
+    "bytes": 42,
+    "start": 1740830400,
+    "end": 1740830460,
+    "protocol": 6,
+    "action": "ACCEPT",
+    "flow_direction": "egress",
+    "account_id": "1",
+    "log_status": "OK",
+}
+
+
+def _parquet_rows(file: Path, *, shortcut: bool) -> tuple[list[dict[str, object]], list[tuple[int | None, str]]]:
+    plan = AwsVpcFlow().plan(Sample(str(file), file.read_bytes()[:64], whole=True), datetime(2026, 3, 1, tzinfo=UTC))
+    assert plan.at_once is not None
+    used = plan if shortcut else replace(plan, at_once=None)
+    engine = DuckEngine(256 << 20, file.parent)
+    try:
+        made = normalize_sql(engine, used, str(file), b"PAR1", io.BytesIO(), file.parent)
+        names = ", ".join(f'"{name}"' for name in (*plan.at_once.columns, "path"))
+        rows = [
+            row
+            for part in made.parts
+            for row in engine.rows(f"SELECT {names} FROM '{part.written}' WHERE reject IS NULL ORDER BY line")
+        ]
+    finally:
+        engine.close()
+    return rows, [(reject.line, reject.reason) for reject in made.rejects.kept]
+
+
+@given(
+    st.lists(st.one_of(st.just(_PLAIN_RECORD), _RECORD), min_size=1, max_size=8),
+    st.booleans(),
+    st.sampled_from([2, 100]),
+)
+@settings(max_examples=60, deadline=None)
+def test_parquet_at_once_and_by_sql_agree(
+    records: list[dict[str, object]], dictionaries: bool, batch_rows: int
+) -> None:
+    texts = {name for name, value in _PLAIN_RECORD.items() if isinstance(value, str)}
+    schema = pa.schema([(name, pa.string() if name in texts else pa.int64()) for name in _PLAIN_RECORD])
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet_fields, "_BATCH_ROWS", batch_rows)
+        file = Path(folder) / "flows.parquet"
+        pq.write_table(pa.Table.from_pylist(records, schema), file, use_dictionary=dictionaries)
+        assert _parquet_rows(file, shortcut=True) == _parquet_rows(file, shortcut=False)
+
+
+def test_plain_parquet_is_read_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(at_once._LineByLine, "rows", lambda *_: pytest.fail("plain rows went through SQL"))
+    file = tmp_path / "flows.parquet"
+    pq.write_table(pa.Table.from_pylist([_PLAIN_RECORD] * 3), file)
+    rows, rejects = _parquet_rows(file, shortcut=True)
+    assert ([row["line"] for row in rows], rejects) == ([1, 2, 3], [])
+    assert rows[0]["interface_ip"] == "10.0.0.5"

@@ -1,4 +1,4 @@
-"""Rows of one event class straight from blocks of plain lines; what is not plain goes through the source's SQL."""
+"""Rows of one event class straight from blocks of plain records; what is not plain goes through the source's SQL."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from davylamp.ingest.fields import FieldCutter, records_of
 from davylamp.ingest.lines import MAX_LINE_BYTES, SCHEMA, RejectBox, line_batch, line_blocks
+from davylamp.ingest.parquet_fields import parquet_batches
 from davylamp.ingest.part_writer import PartWriter, part_schema
 from davylamp.ingest.parts import Normalized
 from davylamp.ingest.projection import EARLIEST, LATEST, projection
@@ -21,13 +22,22 @@ from davylamp.model.event_class import EventClass
 from davylamp.model.events import EVENT_CLASSES
 
 
-def normalize_at_once(plan: SqlPlan, path: str, stream: BinaryIO, scratch: Path, result: Normalized) -> None:
-    """Writes the part of the plan's `staged_class`; it is the result's first part when any row was good."""
+def normalize_at_once(plan: SqlPlan, file: str, path: str, stream: BinaryIO, scratch: Path, result: Normalized) -> None:
+    """Writes the part of the plan's `staged_class`; it is the result's first part when any row was good.
+
+    Args:
+        file: where Parquet is read from.
+        path: as rows name it.
+    """
     assert plan.at_once is not None and plan.staged_class is not None
     event_class = EVENT_CLASSES[plan.staged_class]
     schema = part_schema(event_class, plan.at_once.columns, plan.at_once.repeated)
     with PartWriter(scratch / f"{event_class.name}.parquet", event_class, schema, path) as writer:
-        for rows in row_batches(plan, event_class, schema, stream, result.rejects):
+        if plan.relation == "parquet":
+            batches = parquet_row_batches(plan, event_class, schema, file)
+        else:
+            batches = row_batches(plan, event_class, schema, stream, result.rejects)
+        for rows in batches:
             writer.write(rows, result.rejects)
     writer.finish(result)
 
@@ -47,9 +57,25 @@ def row_batches(
             fields = cutter.batch(data[begin:end], line + lines_before, offset + begin)
             rows = None if fields is None else layout.rows(fields)
             if rows is None or not _possible(rows):
-                yield slow.rows(line_batch(data, line, offset, MAX_LINE_BYTES, rejects))
+                lines = line_batch(data, line, offset, MAX_LINE_BYTES, rejects)
+                yield slow.rows(pa.Table.from_batches([lines], SCHEMA))
             else:
                 yield rows
+    finally:
+        slow.close()
+
+
+def parquet_row_batches(
+    plan: SqlPlan, event_class: EventClass, schema: pa.Schema, file: str
+) -> Iterator[pa.RecordBatch]:
+    """Batches of the part's columns (all but `path`), in file order."""
+    layout = plan.at_once
+    assert layout is not None
+    slow = _LineByLine(plan, event_class, schema)
+    try:
+        for records, fields in parquet_batches(file, layout):
+            rows = None if fields is None else layout.rows(fields)
+            yield slow.rows(records) if rows is None or not _possible(rows) else rows
     finally:
         slow.close()
 
@@ -77,16 +103,16 @@ class _LineByLine:
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._query = ""
 
-    def rows(self, records: pa.RecordBatch) -> pa.RecordBatch:
+    def rows(self, records: pa.Table) -> pa.RecordBatch:
         if self._engine is None:
             self._engine = duckdb.connect(config={"threads": 1, "autoload_known_extensions": "false"})
             self._engine.execute("SET TimeZone = 'UTC'")
-        self._engine.register("records", pa.Table.from_batches([records], SCHEMA))
+        self._engine.register("records", records)
         if not self._query:
             staged = f"({self._plan.staged}) AS given"
             given = dict(self._engine.sql(f"SELECT column_name, column_type FROM (DESCRIBE FROM {staged})").fetchall())
             columns = projection(self._event_class, given, "", further=True)
-            self._query = f"SELECT {self._names} FROM (SELECT {columns} FROM {staged}) AS rows ORDER BY byte_offset"
+            self._query = f"SELECT {self._names} FROM (SELECT {columns} FROM {staged}) AS rows ORDER BY line"
         table: pa.Table = self._engine.sql(self._query).to_arrow_table()
         [batch] = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
         return batch

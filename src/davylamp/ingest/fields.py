@@ -14,7 +14,7 @@ import pyarrow.csv
 from davylamp.ingest.lines import MAX_LINE_BYTES
 from davylamp.kit.source import AtOnce
 
-_TYPES: dict[str, pa.DataType] = {
+TYPES: dict[str, pa.DataType] = {
     "VARCHAR": pa.string(),
     "REPEATED": pa.dictionary(pa.int32(), pa.string()),
     "USMALLINT": pa.uint16(),
@@ -50,7 +50,7 @@ class FieldCutter:
         ]
         self._parse = pyarrow.csv.ParseOptions(delimiter=layout.delimiter, quote_char=False)
         self._convert = pyarrow.csv.ConvertOptions(
-            column_types={name: _TYPES[kind] for name, kind in layout.types.items()},
+            column_types={name: TYPES[kind] for name, kind in layout.types.items()},
             include_columns=self._wanted,
             null_values=[layout.null_text] if layout.null_text else [],
             strings_can_be_null=bool(layout.null_text),

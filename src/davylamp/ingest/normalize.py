@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +17,7 @@ from davylamp.errors import SourceError, UnitError
 from davylamp.ingest.at_once import normalize_at_once
 from davylamp.ingest.json_records import json_batches
 from davylamp.ingest.lines import SCHEMA, RejectBox, line_batches
+from davylamp.ingest.parquet_fields import is_plain
 from davylamp.ingest.parts import ARROW_TYPES, Normalized, collect_rejects, finish_part
 from davylamp.ingest.projection import EARLIEST, LATEST, OUTSIDE, projection
 from davylamp.ingest.walk import shown_path
@@ -52,20 +54,18 @@ def normalize_sql(engine: Engine, plan: SqlPlan, path: str, head: bytes, stream:
     result = Normalized(notes=plan.notes)
     stopped = _Stopped()
     try:
+        if plan.at_once is not None and plan.relation == "parquet" and not is_plain(path, plan.at_once):
+            plan = replace(plan, at_once=None)
         if plan.at_once is not None:
-            normalize_at_once(plan, shown_path(path), stream, scratch, result)
+            normalize_at_once(plan, path, shown_path(path), stream, scratch, result)
         else:
             _open_records(engine, plan, path, head, stream, scratch, result, stopped)
         _run(engine, plan, shown_path(path), scratch, result)
-    except duckdb.Error as error:
+    except Exception as error:
         if stopped.error is not None:
             raise stopped.error from None
-        if plan.relation == "parquet" and not isinstance(error, _DEFECTS):
+        if plan.relation == "parquet" and _speaks_of_the_file(error):
             raise SourceError("the Parquet file is damaged", why=str(error).splitlines()[0]) from error
-        raise
-    except Exception:
-        if stopped.error is not None:
-            raise stopped.error from None
         raise
     finally:
         if plan.relation == "parquet":
@@ -76,6 +76,12 @@ def normalize_sql(engine: Engine, plan: SqlPlan, path: str, head: bytes, stream:
         (scratch / "staged.parquet").unlink(missing_ok=True)
         (scratch / _LINK_NAME).unlink(missing_ok=True)
     return result
+
+
+def _speaks_of_the_file(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno is None  # Arrow's own; the system's say that a disk is full
+    return isinstance(error, pa.ArrowException) or (isinstance(error, duckdb.Error) and not isinstance(error, _DEFECTS))
 
 
 def _open_records(

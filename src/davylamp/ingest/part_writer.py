@@ -82,9 +82,9 @@ class PartWriter:
         times = rows.column("time")
         if "reject" in rows.schema.names and rows.column("reject").null_count < rows.num_rows:
             bad = pc.is_valid(rows.column("reject"))
-            bad_rows = rows.filter(bad).select(["byte_offset", "line", "reject"])
+            bad_rows = rows.filter(bad)
             for row in bad_rows.slice(0, REJECTS_SHOWN_COUNT).to_pylist():
-                rejects.add(Reject(row["byte_offset"], row["line"], row["reject"]))
+                rejects.add(Reject(row.get("byte_offset"), row["line"], row["reject"]))
             rejects.count += max(0, bad_rows.num_rows - REJECTS_SHOWN_COUNT)
             self._rejected_count += bad_rows.num_rows
             times = times.filter(pc.invert(bad))

@@ -24,19 +24,20 @@ Relation = Literal["lines", "json_records", "parquet"]
 
 @dataclass(frozen=True)
 class AtOnce:
-    """A shortcut for the lines of a delimited format: a block of plain lines becomes event rows in Arrow.
+    """A shortcut for delimited lines and for Parquet: a block of plain records becomes event rows in Arrow.
 
     A block in which every line has these fields, and every number is one, is cut at once and handed to
     `rows`. Any other block, and one that `rows` will not judge, goes through the plan's `staged`, which says
-    line by line what is wrong; so that SELECT is the definition of the format, and what is made at once must
+    record by record what is wrong; so that SELECT is the definition of the format, and what is made at once must
     come out the same.
 
     Args:
-        delimiter: one byte.
-        names: every field in the file's order.
+        delimiter: one byte; empty for Parquet, where a column of text or of whole numbers is plain.
+        names: every field (of Parquet, every column) in the file's order.
         types: the fields wanted -> `VARCHAR`, `REPEATED` (text of few distinct values), or `USMALLINT`,
             `UINTEGER`, `BIGINT`, `DOUBLE`; a block with a negative number goes through `staged`.
-        rows: from the fields wanted, `line` and `byte_offset` to the `columns`, or None where only SQL can say.
+        rows: from the fields wanted, `line` and (but for Parquet) `byte_offset` to the `columns`, or None where only
+            SQL can say. Texts of Parquet may come as dictionaries, whatever their type here.
             Rows may be left out. A row of an instant that no evidence can have is the reader's to find.
         columns: the columns of `staged` that `rows` gives; all others but `reject` hold nothing in this file.
         repeated: those of them that hold text of few distinct values.
@@ -78,7 +79,7 @@ class SqlPlan:
             one, is the reject box, and the `selects` should leave such rows out.
         staged_class: the event class whose rows the staged ones are, so that they are written only once; it
             is not in `selects`. Columns that the class does not have are kept for the `selects` alone.
-        at_once: a shortcut past `staged` for plain lines; needs `staged_class`.
+        at_once: a shortcut past `staged` for plain records; needs `staged_class`.
         notes: sentences for the coverage row (for instance how a missing year was inferred).
         notes_select: a SELECT of one VARCHAR column over `staged`, for sentences that only the whole
             file can tell (for instance that a series is of another metric and was left out).

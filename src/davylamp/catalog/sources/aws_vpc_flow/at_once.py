@@ -25,45 +25,65 @@ _TAKEN = {
     "vpc_uid": "vpc_id",
     "region": "region",
 }
+_PORTS = {"src_port": "srcport", "dst_port": "dstport"}
+_INTERFACE_FIELDS = {"flow_direction", "srcaddr", "dstaddr"}
+_FEW = frozenset(
+    ("protocol", "action", "direction", "state", "instance_uid", "interface_uid", "account_uid", "vpc_uid", "region")
+)
 _LOWERED = {"action": "action", "direction": "flow_direction"}
 
 
 def at_once(names: Sequence[str], header: str, *, stamped: bool) -> AtOnce:
     """The shortcut for records with these canonical fields; `stamped` says that a time stamp stands before each."""
-    wanted = [field for field in (*TEXT_FIELDS, *NUMBER_FIELDS) if field in names]
-    present = frozenset(column_of(field) for field in wanted)
-    ports = {"src_port": "srcport", "dst_port": "dstport"}
-    given = [
-        name for name, field in {**_TAKEN, **_LOWERED, **ports, "protocol": "protocol"}.items() if field in present
-    ]
-    given += ["account_uid"] if "account_id" in present else []
-    given += ["end_time"] if "end_s" in present else []
-    given += ["interface_ip"] if {"flow_direction", "srcaddr", "dstaddr"} <= present else []
-    columns = ("time", "src_ip", "dst_ip", "one_way", *given, "line", "byte_offset")
+    lead = ("stamp",) if stamped else ()
     return AtOnce(
         delimiter=" ",
-        names=(*(("stamp",) if stamped else ()), *(column_of(name) for name in names)),
-        types={
-            column_of(field): "REPEATED" if field in _REPEATED else NUMBER_TYPES.get(field, "VARCHAR")
-            for field in wanted
-        },
+        names=(*lead, *(column_of(name) for name in names)),
+        types=_types(names),
         rows=event_rows,
-        columns=columns,
-        repeated=frozenset(columns)
-        & {
-            "protocol",
-            "action",
-            "direction",
-            "state",
-            "instance_uid",
-            "interface_uid",
-            "account_uid",
-            "vpc_uid",
-            "region",
-        },
+        columns=(*_given(names), "byte_offset"),
+        repeated=_FEW & frozenset(_given(names)),
         null_text="-",
         header=header,
     )
+
+
+def parquet_at_once(names: Sequence[str]) -> AtOnce:
+    """The shortcut for a Parquet file whose columns have these canonical names."""
+    given = _given(names)
+    return AtOnce(
+        delimiter="",
+        names=tuple(column_of(name) for name in names),
+        types=_types(names),
+        rows=event_rows,
+        columns=given,
+        # Writers of Parquet give addresses as dictionaries, and what arrives so is soonest written so.
+        repeated=(_FEW | {"src_ip", "dst_ip"}) & frozenset(given),
+        null_text="-",
+    )
+
+
+def _types(names: Sequence[str]) -> dict[str, str]:
+    return {
+        column_of(field): "REPEATED" if field in _REPEATED else NUMBER_TYPES.get(field, "VARCHAR")
+        for field in (*TEXT_FIELDS, *NUMBER_FIELDS)
+        if field in names
+    }
+
+
+def _given(names: Sequence[str]) -> tuple[str, ...]:
+    """The event columns that these fields give."""
+    present = {column_of(name) for name in names}
+    needs = {**_TAKEN, **_LOWERED, **_PORTS, "protocol": "protocol", "account_uid": "account_id", "end_time": "end_s"}
+    given = [
+        "time",
+        "src_ip",
+        "dst_ip",
+        "one_way",
+        *(name for name, field in needs.items() if field in present),
+        "line",
+    ]
+    return (*given, "interface_ip") if present >= _INTERFACE_FIELDS else tuple(given)
 
 
 def event_rows(fields: pa.RecordBatch) -> pa.RecordBatch | None:
@@ -83,11 +103,10 @@ def event_rows(fields: pa.RecordBatch) -> pa.RecordBatch | None:
         "src_ip": source,
         "dst_ip": target,
         "one_way": pa.repeat(True, kept.num_rows),
-        "line": kept.column("line"),
-        "byte_offset": kept.column("byte_offset"),
+        **{name: kept.column(name) for name in ("line", "byte_offset") if name in present},
     }
     columns |= {name: kept.column(field) for name, field in _TAKEN.items() if field in present}
-    for name, field in (("src_port", "srcport"), ("dst_port", "dstport")):
+    for name, field in _PORTS.items():
         if field in present:
             columns[name] = kept.column(field).cast(pa.int32())
     if "end_s" in present:
@@ -102,7 +121,7 @@ def event_rows(fields: pa.RecordBatch) -> pa.RecordBatch | None:
             if not all(value.isascii() for value in values):
                 return None
             columns[name] = _renamed(kept.column(field), {value: value.lower() for value in values})
-    if {"flow_direction", "srcaddr", "dstaddr"} <= present:
+    if present >= _INTERFACE_FIELDS:
         columns["interface_ip"] = _own_address(columns["direction"], kept.column("srcaddr"), kept.column("dstaddr"))
     return pa.RecordBatch.from_pydict(columns)
 
@@ -131,15 +150,25 @@ def _first(fields: pa.RecordBatch, *names: str) -> pa.Array | None:
     found = [fields.column(name) for name in names if name in fields.schema.names]
     if not found:
         return None
-    return found[0] if len(found) == 1 or not found[0].null_count else pc.coalesce(*found)
+    if len(found) == 1 or not found[0].null_count:
+        return found[0]
+    return pc.coalesce(*(_plain(column) for column in found))
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
 def _are_addresses(texts: pa.Array | None) -> bool:
     """Whether each text is 2 to 45 characters that occur in addresses."""
     import numpy as np
+    import pyarrow as pa
 
     if texts is None or texts.null_count:
         return False
+    texts = texts.dictionary if pa.types.is_dictionary(texts.type) else texts
     if not len(texts):
         return True
     bounds = np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
@@ -183,6 +212,6 @@ def _own_address(direction: pa.DictionaryArray, source: pa.Array, target: pa.Arr
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    plain = direction.cast(pa.string())
-    received = pc.if_else(pc.equal(plain, "ingress"), target, pa.scalar(None, pa.string()))
-    return pc.if_else(pc.fill_null(pc.equal(plain, "egress"), False), source, received)
+    way, source, target = _plain(direction), _plain(source), _plain(target)
+    received = pc.if_else(pc.equal(way, "ingress"), target, pa.scalar(None, pa.string()))
+    return pc.if_else(pc.fill_null(pc.equal(way, "egress"), False), source, received)

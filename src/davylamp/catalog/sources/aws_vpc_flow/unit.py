@@ -6,9 +6,9 @@ from collections.abc import Collection
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from davylamp.catalog.sources.aws_vpc_flow.at_once import at_once
+from davylamp.catalog.sources.aws_vpc_flow.at_once import at_once, parquet_at_once
 from davylamp.catalog.sources.aws_vpc_flow.fields import (
     DEFAULT_FORMAT,
     canonical,
@@ -22,6 +22,9 @@ from davylamp.errors import SourceError
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import AtOnce, Relation, SqlPlan, SqlSource
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _LINES = "SELECT text, line, byte_offset FROM records"
 # What `aws logs filter-log-events` and subscription filters write: the record is a member of an event.
@@ -76,7 +79,8 @@ class AwsVpcFlow(SqlSource):
     def recognize(self, sample: Sample) -> float:
         """Sure of a header with both addresses, or of Parquet with such columns; likely for bare records."""
         if sample.head.startswith(b"PAR1"):
-            return _SURE if has_address_pair(list(_parquet_columns(sample.path))) else 0.0
+            schema = _parquet_schema(sample.path)
+            return _SURE if schema is not None and has_address_pair([canonical(name) for name in schema.names]) else 0.0
         if sample.starts_json:
             return _LIKELY if _message_of(sample) else 0.0
         lines = _first_lines(sample)
@@ -87,10 +91,11 @@ class AwsVpcFlow(SqlSource):
     def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """The plan: where each field stands is settled by the header, the rest is one SELECT for all formats."""
         if sample.head.startswith(b"PAR1"):
-            columns = _parquet_columns(sample.path)
-            if not columns:
+            schema = _parquet_schema(sample.path)
+            if schema is None:
                 raise SourceError("the Parquet file's footer cannot be read", where=sample.path)
-            return _plan("parquet", column_fields(columns, "file_line"), columns)
+            columns, titles = _columns(schema), [canonical(name) for name in schema.names]
+            return _plan("parquet", column_fields(columns, "file_line"), columns, parquet_at_once(titles))
         if sample.starts_json:
             texts, lines = _MESSAGES, [_message_of(sample)]
         else:
@@ -129,16 +134,22 @@ def _sql(name: str) -> str:
     return (Path(__file__).parent / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def _parquet_columns(path: str) -> dict[str, str]:
-    """Canonical field -> SQL of its column; empty when the file cannot be read as Parquet."""
+def _parquet_schema(path: str) -> pa.Schema | None:
+    """The file's columns; None when it cannot be read as Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with Path(path).open("rb") as file:
-            schema = pq.read_schema(file)
+            return pq.read_schema(file)
     except (OSError, ValueError, pa.ArrowException):  # ValueError: a column's name that is not UTF-8
-        return {}
+        return None
+
+
+def _columns(schema: pa.Schema) -> dict[str, str]:
+    """Canonical field -> SQL of its column."""
+    import pyarrow as pa
+
     columns: dict[str, str] = {}
     for column in schema:
         quoted = '"' + column.name.replace('"', '""') + '"'
