@@ -37,7 +37,8 @@ def hidden_part(path: str) -> str | None:
     >>> hidden_part("/usr/lib/.x/run"), hidden_part("/home/anna/.local/bin/run"), hidden_part("/opt/a/../b")
     ('.x', None, None)
     """
-    for part in path.split("/"):
+    shown = path.split("/", 3)[-1] if path.startswith(UNPACKED) else path
+    for part in shown.split("/"):
         if part.startswith(".") and part.strip(".") and part not in TOOL_FOLDERS:
             return part
     return None
