@@ -277,3 +277,79 @@ def early_stages(seed: int, begin: datetime) -> tuple[Sequence[Record], datetime
         for record in stage(who, begin + timedelta(seconds=offset), dice)
     ]
     return records, begin + timedelta(seconds=pace_s + 120)
+
+
+def new_region(at: datetime, seed: int = 0) -> list[Record]:
+    """A pipeline that has worked for weeks opens a region, and takes part of it down the next day: nothing is wrong."""
+    deploy, region = _pipeline(), "eu-west-1"
+    machines = deploy.run_instances(at + timedelta(minutes=5), "m6i.xlarge", 3, region, seed=seed)
+    answer = machines["responseElements"]
+    assert isinstance(answer, dict)
+    ec2 = {"serviceCode": "ec2", "quotaCode": "L-1216C47A"}
+    scaling: dict[str, object] = {"minSize": 3, "maxSize": 10, "desiredSize": 3}
+    nodes: dict[str, object] = {"clusterName": "k", "instanceTypes": ["m6i.2xlarge"], "scalingConfig": scaling}
+    key: dict[str, object] = {"accessKey": {"accessKeyId": "AKIAEXAMPLEDEPLOYER1", "userName": "deployer"}}
+    policy = "arn:aws:iam::aws:policy/AmazonECS_FullAccess"
+    calls: list[tuple[str, str, Mapping[str, object], Mapping[str, object] | None]] = [
+        ("servicequotas", "GetServiceQuota", dict(ec2), None),
+        ("servicequotas", "RequestServiceQuotaIncrease", {**ec2, "desiredValue": 256}, None),
+        ("cloudtrail", "CreateTrail", {"name": region}, {"name": region}),
+        ("iam", "CreateUser", {"userName": "deployer"}, None),
+        ("iam", "AttachUserPolicy", {"userName": "deployer", "policyArn": policy}, None),
+        ("iam", "CreateAccessKey", {"userName": "deployer"}, key),
+        ("ecs", "CreateCluster", {"clusterName": "web"}, None),
+        ("eks", "CreateNodegroup", nodes, None),
+        ("autoscaling", "CreateAutoScalingGroup", {"autoScalingGroupName": "w", "minSize": 2, "maxSize": 12}, None),
+        ("lambda", "CreateFunctionUrlConfig", {"functionName": "hook", "authType": "NONE"}, None),
+        ("codebuild", "CreateProject", {"name": "image", "environment": {"computeType": "BUILD_GENERAL1_SMALL"}}, None),
+    ]
+    records = [
+        deploy.call(at + timedelta(seconds=6 * number), service, operation, region, asked, answered)
+        for number, (service, operation, asked, answered) in enumerate(calls)
+    ]
+    records += [
+        deploy.call(at + timedelta(minutes=6), "ec2", "ModifyInstanceAttribute", region,
+                    {"instanceId": item["instanceId"], "disableApiTermination": {"value": True}})
+        for item in answer["instancesSet"]["items"]
+    ]  # fmt: skip
+    later = at + timedelta(days=1)
+    gone = {"DeleteFlowLogsRequest": {"FlowLogId": {"content": "fl-7"}}}
+    return [
+        *records,
+        machines,
+        deploy.call(later, "cloudtrail", "DeleteTrail", region, {"name": region}),
+        deploy.call(later, "ec2", "DeleteFlowLogs", region, gone),
+        deploy.call(later + timedelta(seconds=9), "ec2", "DeleteVpc", region, {"vpcId": "vpc-7"}),
+    ]
+
+
+def managed_campaign(begin: datetime) -> list[Record]:
+    """Mining in managed services alone, over a week, through a user that the stolen key made."""
+    first = thief()
+    second = Caller(f"arn:aws:iam::{ACCOUNT}:user/svc-health", "AKIAEXAMPLESECOND001", "198.51.100.78")
+    user = {"userName": "svc-health"}
+    key = {"accessKey": {"accessKeyId": "AKIAEXAMPLESECOND001", "userName": "svc-health"}}
+    admin = {**user, "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}
+    day = timedelta(days=1)
+    notebook = {"instanceType": "ml.p3.8xlarge"}
+    project = {"name": "b", "environment": {"computeType": "BUILD_GENERAL1_2XLARGE"}}
+    return [
+        first.call(begin, "iam", "CreateUser", request=user),
+        first.call(begin + day / 99, "iam", "AttachUserPolicy", request=admin),
+        first.call(begin + day / 98, "iam", "CreateAccessKey", request=user, response=key),
+        *(
+            second.call(begin + 2 * day + index * day / 200, "sagemaker", "CreateNotebookInstance", region, notebook)
+            for index, region in enumerate(REGIONS[:5])
+        ),
+        second.call(begin + 3 * day, "codebuild", "CreateProject", "us-east-2", project),
+        *(
+            second.call(begin + 3 * day + index * day / 4000, "codebuild", "StartBuild", "us-east-2",
+                        {"projectName": "b"})
+            for index in range(1, 40)
+        ),
+        *(
+            second.call(begin + 6 * day, "lightsail", "CreateInstances", "eu-west-1",
+                        {"instanceNames": [f"z{index}"], "bundleId": "2xlarge_3_0"})
+            for index in range(12)
+        ),
+    ]  # fmt: skip

@@ -7,8 +7,20 @@ from datetime import timedelta
 
 import pytest
 
+from davylamp.correlate.incidents import correlate
 from davylamp.model.finding import Finding
-from tests.catalog.audit_campaign import START, aws_service, early_stages, launch, own_work, thief
+from davylamp.model.incident import Incident
+from davylamp.model.money import Cost
+from tests.catalog.audit_campaign import (
+    START,
+    aws_service,
+    early_stages,
+    launch,
+    managed_campaign,
+    new_region,
+    own_work,
+    thief,
+)
 from tests.catalog.audit_rows import Trail, audit_unit, audit_units
 
 BEGIN = START + timedelta(days=14, hours=3)
@@ -81,3 +93,41 @@ def test_ten_days_of_small_steps_are_seen() -> None:
     days = [who.run_instances(BEGIN + timedelta(days=day), "c5.9xlarge", 2, seed=day) for day in range(10)]
     (burst,) = _by_thief(Trail([*own_work(), *days]).findings(audit_unit("compute_launch_burst")))
     assert burst.llr >= 1.5
+
+
+def _incidents(trail: Trail) -> tuple[Incident, ...]:
+    return correlate(_all(trail), {}, lambda usages: Cost(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ()))
+
+
+@pytest.mark.parametrize("day", [3, 10, 20])
+def test_a_pipeline_that_opens_a_region_is_no_incident(day: int) -> None:
+    trail = Trail([*own_work(), *new_region(START + timedelta(days=day, hours=9))])
+    assert _incidents(trail) == ()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_whole_campaign_in_any_order_is_one_incident_of_the_thief(seed: int) -> None:
+    early, launched_at = early_stages(seed, BEGIN)
+    [made] = _incidents(Trail([*own_work(), *early, *launch(thief(), launched_at, random.Random(seed))]))
+    assert made.entry_point is not None and thief().arn in made.entry_point.text
+    assert "AKIAEXAMPLETHIEF0001" in made.entry_point.text
+    assert "ASIAEXAMPLESERVICE01" not in made.entry_point.text
+
+
+def test_mining_in_managed_services_alone_through_a_new_user_is_one_incident() -> None:
+    [made] = _incidents(Trail([*own_work(), *managed_campaign(BEGIN)]))
+    assert made.story[0].stage == "persistence"
+    assert made.entry_point is not None and thief().arn in made.entry_point.text
+
+
+def test_builds_have_the_size_of_their_project_and_plans_that_of_their_name() -> None:
+    found = Trail([*own_work(), *managed_campaign(BEGIN)]).findings(audit_unit("serverless_or_build_compute_burst"))
+    vcpus = {
+        finding.title.split()[0]: sum(
+            usage.count * (usage.vcpu or 0) for usage in finding.compute if usage.model != "requested"
+        )
+        for finding in found
+        if "svc-health" in finding.because
+    }
+    assert vcpus["CodeBuild"] == 39 * 72
+    assert vcpus["Lightsail"] == 12 * 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from davylamp.correlate.fusion import FACT_PROBABILITY, PRIOR_PROBABILITY, fused_llr, is_incident, posterior
 from davylamp.correlate.incidents import correlate
 from davylamp.model.asset import Asset
-from davylamp.model.finding import AssetRef, Finding
+from davylamp.model.finding import AssetRef, Evidence, Finding
 from davylamp.model.incident import Incident
 from davylamp.model.money import Cost
 from davylamp.model.severity import Confidence, Severity
@@ -211,3 +212,74 @@ def test_order_of_findings_does_not_matter() -> None:
 
 def test_is_incident_ignores_groups_that_say_nothing() -> None:
     assert not is_incident([finding("a", "name", 14.0), finding("b", "wire", 0.0)])
+
+
+def guess(at_h: float, source: str, *, lasts_h: float = 1.0, host: str = "web1") -> Finding:
+    return finding(
+        f"ssh_guessing_burst-{source}",
+        "auth",
+        1.5,
+        at_h=at_h,
+        lasts_h=lasts_h,
+        stage="reconnaissance",
+        hosts=(host,),
+        entities=(f"ip:{source}",),
+    )
+
+
+def test_a_month_of_strangers_guessing_is_no_part_of_one_night() -> None:
+    strangers = [guess(-12.0 * number, f"198.51.100.{number}") for number in range(1, 60)]
+    own = guess(-1, "203.0.113.7")
+    login = finding("login", "auth", 7.0, stage="access", fact=True, entities=("ip:203.0.113.7",))
+    mining = finding("dialogue", "wire", 9.0, at_h=0.2, fact=True)
+    [made] = incidents(*strangers, own, login, mining)
+    assert set(made.findings) == {own.uid, login.uid, mining.uid}
+    assert made.first_seen == own.first_seen
+
+
+def test_without_a_known_way_in_the_guessing_of_the_day_before_is_told_and_older_is_not() -> None:
+    recent, old = guess(-5, "203.0.113.7"), guess(-40, "203.0.113.8")
+    [made] = incidents(recent, old, finding("name", "name", 7.5), finding("cpu", "cost", 2.9, at_h=0.1))
+    assert recent.uid in made.findings
+    assert old.uid not in made.findings
+
+
+def test_a_story_names_three_guessers_and_counts_the_rest() -> None:
+    many = [guess(-2 - number / 10, f"203.0.113.{number}") for number in range(9)]
+    [made] = incidents(*many, finding("dialogue", "wire", 9.0, fact=True))
+    told = [line for line in made.story if line.stage == "reconnaissance"]
+    assert len(told) == 4
+    assert any("6 more sources were guessing" in line.text for line in told)
+    assert [line.at for line in made.story] == sorted(line.at for line in made.story)
+
+
+def test_a_way_back_in_links_what_is_done_through_it_days_later() -> None:
+    made_key = finding(
+        "key",
+        "audit",
+        4.0,
+        stage="persistence",
+        hosts=(),
+        accounts=("1",),
+        entities=("principal:arn:eve", "access_key:B"),
+    )
+    used = finding("launch", "audit", 6.0, at_h=24 * 9, hosts=(), accounts=("1",), entities=("access_key:B",))
+    blind = finding(
+        "blind", "audit", 4.0, at_h=24 * 9, stage="impairment", hosts=(), accounts=("1",), entities=("access_key:B",)
+    )
+    [made] = incidents(made_key, used, blind)
+    assert len(made.findings) == 3
+    assert made.entry_point is not None and made.entry_point.finding == made_key.uid
+
+
+def test_compute_taken_in_several_services_is_several_acts_and_the_same_calls_are_one() -> None:
+    def taken(unit: str, line: int) -> Finding:
+        cited = (Evidence(path="trail.json", line=line),)
+        made = finding(unit, "audit", 7.0, hosts=(), accounts=("1",), entities=("principal:arn:eve",))
+        return replace(made, evidence=cited)
+
+    foothold = finding(
+        "key", "audit", 4.0, stage="persistence", hosts=(), accounts=("1",), entities=("principal:arn:eve",)
+    )
+    assert len(incidents(taken("notebooks", 1), taken("builds", 2), foothold)) == 1
+    assert incidents(taken("burst", 1), taken("region", 1), foothold) == ()

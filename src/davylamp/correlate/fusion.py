@@ -33,9 +33,9 @@ COINCIDENCE = timedelta(hours=1)
 COINCIDENCE_LLR = 1.0
 COINCIDENCE_LEAST_LLR = 2.5
 # Control-plane evidence comes from one recorder, so it is one group; but discovery, preparation,
-# blinding, launch and entrenchment are different acts, and three of them by one principal are as
-# telling as a second recorder (ADR 0003).
-AUDIT_STAGES_COUNT = 3
+# blinding, launch and entrenchment are different acts, and so is compute taken in one service and in
+# the next; three acts of linked principals are as telling as a second recorder (ADR 0003).
+AUDIT_ACTS_COUNT = 3
 
 
 def log_odds(probability: float) -> float:
@@ -132,6 +132,17 @@ def _is_enough(members: Sequence[Finding]) -> bool:
     if any(finding.fact for finding in members):
         return True
     groups = {finding.group for finding in members if finding.llr > 0}
-    audit_stages = {finding.stage for finding in members if finding.group == "audit"}
-    independent = len(groups) >= INDEPENDENT_GROUPS_COUNT or len(audit_stages) >= AUDIT_STAGES_COUNT
+    independent = len(groups) >= INDEPENDENT_GROUPS_COUNT or _audit_acts_count(members) >= AUDIT_ACTS_COUNT
     return independent and _posterior(members) >= INCIDENT_PROBABILITY
+
+
+def _audit_acts_count(findings: Iterable[Finding]) -> int:
+    """Stages of the control plane that were acted in; findings on compute count apart where no record is shared."""
+    acted = [finding for finding in findings if finding.group == "audit" and finding.llr > 0]
+    stages = {finding.stage for finding in acted} - {"mining"}
+    cited: list[set[object]] = []
+    for finding in sorted((each for each in acted if each.stage == "mining"), key=lambda each: (-each.llr, each.uid)):
+        records: set[object] = {(each.path, each.line, each.frame, each.byte_offset) for each in finding.evidence}
+        if not cited or (records and not any(records & other for other in cited)):
+            cited.append(records)
+    return len(stages) + len(cited)

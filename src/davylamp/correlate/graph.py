@@ -2,7 +2,9 @@
 
 Findings are joined by what they share: a machine, a principal, an access key, an instance, the
 address somebody logged in from. They are not joined by what is shared by strangers: an account, a
-source that only guessed, a finding that spans many machines.
+source that only guessed, a finding that spans many machines. Guessing joins what it led to, and never
+other guessing: every machine that faces the Internet is guessed at all the time, and a month of
+strangers is no part of one night's story.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from davylamp.model.finding import Finding
 
 # Evidence further apart than a day is another story unless something in between links it.
 LINK_GAP = timedelta(hours=24)
-# A way in stays open until it is closed: victims found mining 11 days and more after the entry.
+# A way in stays open until it is closed, and so does a way back in: victims found mining 11 days and more after it.
 ACCESS_GAP = timedelta(days=14)
 LINKING_KINDS = frozenset({"host", "instance", "principal", "access_key", "process"})
 # A source address links only findings that say somebody acted from it, not that somebody tried.
@@ -27,7 +29,8 @@ SHARED_SERVICE_COUNT = 200
 def components(findings: Sequence[Finding], assets: Mapping[str, Asset]) -> list[list[Finding]]:
     """Groups of linked findings; findings that span several machines join each group they touch."""
     spanning = [finding for finding in findings if _hosts_count(finding) > 1]
-    single = [finding for finding in findings if _hosts_count(finding) <= 1]
+    probes = [finding for finding in findings if _hosts_count(finding) <= 1 and finding.stage == "reconnaissance"]
+    single = [finding for finding in findings if _hosts_count(finding) <= 1 and finding.stage != "reconnaissance"]
     aliases = _aliases(assets)
     parent = list(range(len(single)))
     for entity, indices in _by_entity(single, aliases).items():
@@ -37,9 +40,36 @@ def components(findings: Sequence[Finding], assets: Mapping[str, Asset]) -> list
     for index, finding in enumerate(single):
         grouped.setdefault(_root(parent, index), []).append(finding)
     groups = list(grouped.values())
+    alone: list[list[Finding]] = []
+    for probe in probes:
+        led_to = [group for group in groups if _led_to(probe, group)]
+        for group in led_to:
+            group.append(probe)
+        if not led_to:
+            alone.append([probe])
+    groups += alone
     for finding in spanning:
         _attach(finding, groups)
     return groups
+
+
+def _led_to(probe: Finding, group: Sequence[Finding]) -> bool:
+    """Whether probing is part of a group's story: its source got in; where no way in is known, it came the day before.
+
+    Members that are probes themselves were attached and are not what a probe leads to.
+    """
+    acts = [each for each in group if each.stage != "reconnaissance"]
+    if not any(set(probe.assets) & set(each.assets) for each in acts):
+        return False
+    ways_in = [each for each in acts if each.group == probe.group and each.stage == "access"]
+    if ways_in:
+        return any(_sources(probe) & _sources(each) for each in ways_in)
+    began_at = min(each.first_seen for each in acts)
+    return probe.first_seen <= began_at <= probe.last_seen + LINK_GAP
+
+
+def _sources(finding: Finding) -> set[str]:
+    return {entity for entity in finding.entities if entity.startswith(("ip:", "remote:"))}
 
 
 def _hosts_count(finding: Finding) -> int:
@@ -87,7 +117,8 @@ def _join_in_time(findings: Sequence[Finding], indices: Sequence[int], parent: l
 
 def _reach(finding: Finding) -> datetime:
     """Until when a later finding still belongs to this one."""
-    return finding.last_seen + (ACCESS_GAP if finding.stage == "access" else LINK_GAP)
+    opens = finding.stage == "access" or (finding.stage == "persistence" and finding.group == "audit")
+    return finding.last_seen + (ACCESS_GAP if opens else LINK_GAP)
 
 
 def _root(parent: list[int], index: int) -> int:

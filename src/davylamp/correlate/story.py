@@ -9,13 +9,25 @@ from davylamp.model.incident import Statement, StoryLine
 
 FOLLOW_ON_STAGES = ("persistence", "impairment", "follow_on", "impact")
 _ORDER = {"reconnaissance": 0, "access": 1}
+# A story names the loudest guessers; the rest are counted, or a night of strangers hides the one line that matters.
+TOLD_PROBES_COUNT = 3
 
 
 def story_lines(findings: Sequence[Finding]) -> tuple[StoryLine, ...]:
     """One line per fact, by its first instant; what comes first in an intrusion comes first in a tie."""
     told = [each for each in findings if not any(_tells_more(other, each) for other in findings)]
+    probes = sorted(
+        (each for each in told if each.stage == "reconnaissance"),
+        key=lambda each: (-each.llr, -each.evidence_count, each.first_seen, each.uid),
+    )
+    rest = {each.uid for each in probes[TOLD_PROBES_COUNT:]}
     ordered = sorted(told, key=lambda each: (each.first_seen, _ORDER.get(each.stage, 2), each.uid))
-    return tuple(StoryLine(each.first_seen, each.stage, each.because, each.uid) for each in ordered)
+    lines = [StoryLine(each.first_seen, each.stage, each.because, each.uid) for each in ordered if each.uid not in rest]
+    if rest:
+        first = next(each for each in ordered if each.uid in rest)
+        sources = "1 more source was" if len(rest) == 1 else f"{len(rest)} more sources were"
+        lines.append(StoryLine(first.first_seen, first.stage, f"{sources} guessing in the same hours", first.uid))
+    return tuple(sorted(lines, key=lambda line: line.at))
 
 
 def _tells_more(other: Finding, finding: Finding) -> bool:

@@ -155,14 +155,14 @@ def _basis(bills: Sequence[tuple[Segment, Terms]], amounts: Amounts) -> tuple[st
         when = f" for {format_duration(unmeasured_h * 3600)}" if measured else ""
         said.append(
             f"{terms.name}: the share taken was not measured{when}: the full machine is taken as estimate and high "
-            f"bound, {UNMEASURED_LOW_RATIO:.0%} as low bound (throttled miners take 30 to 60 %)"
+            f"bound, {UNMEASURED_LOW_RATIO * 100:.0f} % as low bound (throttled miners take 30 to 60 %)"
         )
     if measured:
         taken = sum(each.hours * min(1.0, each.usage.share_ratio or 0.0) for each in measured)
         over = sum(each.hours for each in measured)
         said.append(
-            f"{terms.name}: {taken / over:.0%} of the machine taken over {format_duration(over * 3600)}, as measured "
-            f"({measured[-1].usage.basis.rstrip('.')})"
+            f"{terms.name}: {taken / over * 100:.0f} % of the machine taken over {format_duration(over * 3600)}, "
+            f"as measured ({measured[-1].usage.basis.rstrip('.')})"
         )
     normal = sum(each_terms.price.usd_per_hour * each_terms.count * each.hours for each, each_terms in bills)
     growth = growth_said(normal, amounts.billed_usd)
@@ -182,7 +182,7 @@ def _model_said(terms: Terms) -> list[str]:
         full = 1.0 - price.baseline_ratio
         delay_h = CREDIT_BANK_HOURS * price.baseline_ratio / full if full > 0 else 0.0
         return [
-            f"{name}: burstable, unlimited: use above {price.baseline_ratio:.0%} of each vCPU is billed at "
+            f"{name}: burstable, unlimited: use above {price.baseline_ratio * 100:.0f} % of each vCPU is billed at "
             f"${price.surplus_usd_per_vcpu_hour} per vCPU-hour once credits are gone; a full bank (24 h of earning) "
             f"delays that by up to {delay_h:.1f} h at full load, which only the low bound counts"
         ]
@@ -190,7 +190,8 @@ def _model_said(terms: Terms) -> list[str]:
     if not terms.model.startswith("burstable") and price.surplus_usd_per_vcpu_hour > 0:
         said.append(
             f"{name}: a burstable type declared {terms.model}: in unlimited mode use above "
-            f"{price.baseline_ratio or 0:.0%} would be billed besides; declare burstable_unlimited to count it"
+            f"{(price.baseline_ratio or 0) * 100:.0f} % would be billed besides; "
+            "declare burstable_unlimited to count it"
         )
     return said
 

@@ -120,6 +120,11 @@ def source_ip(row: Row) -> str:
         return ""
 
 
+def access_key_of(row: Row) -> str:
+    """The caller's key; empty where a service called on its own: that key is nobody's to steal or to withdraw."""
+    return "" if text_of(row, "src_ip").endswith(".amazonaws.com") else text_of(row, "access_key")
+
+
 def instance_ids(rows: Iterable[Row]) -> list[str]:
     """Ids of machines that the calls created or changed, in order, once each."""
     ids: dict[str, None] = {}
@@ -137,8 +142,8 @@ def links_of(rows: Sequence[Row], ids: Iterable[str] = ()) -> set[str]:
     for row in rows:
         if text_of(row, "principal"):
             links.add(f"principal:{row['principal']}")
-        if text_of(row, "access_key"):
-            links.add(f"access_key:{row['access_key']}")
+        if access_key_of(row):
+            links.add(f"access_key:{access_key_of(row)}")
         if source_ip(row):
             links.add(f"ip:{source_ip(row)}")
     for instance_id in ids:
@@ -152,7 +157,7 @@ def observables_of(rows: Sequence[Row], ids: Iterable[str] = (), types: Iterable
     for row in rows:
         pairs = (
             ("principal", text_of(row, "principal")),
-            ("access_key", text_of(row, "access_key")),
+            ("access_key", access_key_of(row)),
             ("ip", source_ip(row)),
             ("region", text_of(row, "region")),
         )
@@ -180,11 +185,12 @@ def audit_finding(
     observables: Iterable[Observable] = (),
     calls_count: int | None = None,
     compute: Sequence[ComputeUsage] = (),
+    links: Iterable[str] = (),
 ) -> Finding:
     """A finding about calls of one principal in one account, linked and cited the same way in every audit unit.
 
-    `rows` must not be empty. Confidence follows the evidence: high from a likelihood ratio of about 50 (llr 4) on,
-    low below about 8 (llr 2).
+    `rows` must not be empty; `links` are entities besides those of the calls. Confidence follows the evidence: high
+    from a likelihood ratio of about 50 (llr 4) on, low below about 8 (llr 2).
     """
     ordered = sorted(rows, key=lambda row: (instant(row["time"]), str(row.get("path", "")), row.get("line") or 0))
     confidence = Confidence.HIGH if llr >= 4 else Confidence.MEDIUM if llr >= 2 else Confidence.LOW
@@ -200,7 +206,7 @@ def audit_finding(
         evidence=evidence_of((_cited(row) for row in ordered), EVIDENCE_COLUMNS),
         evidence_count=max(len(ordered), calls_count or 0),
         observables=observables_of(ordered, ids, types) | set(observables),
-        entities=links_of(ordered, ids),
+        entities=links_of(ordered, ids) | set(links),
         severity=severity,
         title=title,
         compute=compute,

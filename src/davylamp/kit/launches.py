@@ -7,7 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from davylamp.kit.audit import INSTANCE_ID, failed, first_text, number, request, response, text_of, texts, walk
+from davylamp.kit.audit import (
+    INSTANCE_ID,
+    count_of,
+    failed,
+    first_text,
+    listed,
+    number,
+    request,
+    response,
+    text_of,
+    texts,
+    walk,
+)
 from davylamp.kit.detection import Facts, Row
 from davylamp.kit.findings import instant
 from davylamp.model.usage import ComputeUsage
@@ -75,7 +87,7 @@ def dry(row: Row) -> bool:
 
 
 def _typed(row: Row, templates: Mapping[str, str]) -> list[str]:
-    named = [text for text in texts(request(row), "instanceType") if _TYPE.match(text)]
+    named = [text for text in texts(request(row), "instanceType", "instanceTypes") if _TYPE.match(text)]
     if named:
         return named
     keys = texts(request(row), "launchTemplateName", "launchTemplateId", "launchConfigurationName")
@@ -86,7 +98,8 @@ def _wanted_count(row: Row) -> int:
     asked = request(row)
     if row.get("operation") in GROUP_OPERATIONS:
         return max(number(first_text(asked, "desiredCapacity")), number(first_text(asked, "minSize")))
-    counts = texts(asked, "maxCount", "totalTargetCapacity", "targetCapacity", "instanceCount", "minCount")
+    names = ("maxCount", "totalTargetCapacity", "targetCapacity", "instanceCount", "minCount", "desiredSize", "minSize")
+    counts = texts(asked, *names)
     return max((number(count) for count in counts), default=1) or 1
 
 
@@ -172,17 +185,18 @@ def bill_of(launches: Sequence[Launch], facts: Facts, most: int = 3) -> Bill:
         key = (launch.instance_type, launch.region)
         counts[key] = counts.get(key, 0) + launch.count
     vcpu_count = usd_per_hour = 0.0
-    priced: list[tuple[float, str]] = []
+    by_kind: dict[str, tuple[float, int, set[str]]] = {}
     for (kind, region), count in counts.items():
-        price = facts.price(kind, region) if kind else None
-        usd = price.usd_per_hour * count if price else 0.0
+        usd = facts.price(kind, region).usd_per_hour * count if kind else 0.0
         vcpu_count += vcpu_of(kind, region, facts) * count
         usd_per_hour += usd
-        priced.append(
-            (usd, f"{count} x {kind or 'a type the record does not name'} in {region or 'an unnamed region'}")
-        )
-    priced.sort(key=lambda item: (-item[0], item[1]))
-    names = ", ".join(name for _, name in priced[:most])
-    more = f" and {len(priced) - most} more kinds" if len(priced) > most else ""
+        told_usd, told, regions = by_kind.get(kind, (0.0, 0, set[str]()))
+        by_kind[kind] = (told_usd + usd, told + count, regions | {region or "an unnamed region"})
+    ranked = sorted(by_kind.items(), key=lambda item: (-item[1][0], item[0]))
+    names = ", ".join(
+        f"{count} x {kind or 'a type the record does not name'} in {listed(regions)}"
+        for kind, (_, count, regions) in ranked[:most]
+    )
+    more = f" and {count_of(len(ranked) - most, 'more type')}" if len(ranked) > most else ""
     figures = f"{vcpu_count:,.0f} vCPU, {format_usd(usd_per_hour)} an hour" if usd_per_hour else "size unknown"
     return Bill(vcpu_count, usd_per_hour, f"{names}{more}: {figures}")

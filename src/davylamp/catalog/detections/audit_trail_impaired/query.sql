@@ -17,7 +17,8 @@ WITH calls AS (
     'DeleteConfigurationRecorder', 'DeleteDeliveryChannel', 'DeleteLogGroup', 'DeleteLogStream', 'DeleteAlarms',
     'DisableAlarmActions', 'DisableSecurityHub', 'BatchDisableStandards', 'DeleteBudget', 'DeleteAnomalyMonitor',
     'DeleteAnomalySubscription', 'DeleteVpc', 'LeaveOrganization', 'PutBucketLifecycle', 'PutBucketLifecycleConfiguration',
-    'PutBucketLogging', 'DeleteAnalyzer', 'DisableMacie', 'UpdateMacieSession'
+    'PutBucketLogging', 'DeleteAnalyzer', 'DisableMacie', 'UpdateMacieSession', 'CreateTrail', 'CreateFlowLogs',
+    'CreateDetector'
   )
 ),
 ranked AS (

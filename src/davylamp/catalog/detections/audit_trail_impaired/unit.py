@@ -8,7 +8,17 @@ from datetime import timedelta
 from typing import ClassVar
 
 from davylamp.catalog.detections.audit_trail_impaired.blinding import Blinding, blinding_of
-from davylamp.kit.audit import audit_finding, called_by, failed, first_text, listed, request, text_of
+from davylamp.kit.audit import (
+    audit_finding,
+    called_by,
+    failed,
+    first_text,
+    listed,
+    request,
+    response,
+    text_of,
+    texts,
+)
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates, instant
 from davylamp.kit.metadata import DetectionMeta
@@ -16,6 +26,7 @@ from davylamp.model.finding import Finding, Technique
 from davylamp.model.severity import Severity
 
 TEARDOWN = timedelta(hours=1)
+MAKING = frozenset({"CreateTrail", "CreateFlowLogs", "CreateDetector"})
 _ABSENT = re.compile(r"NoSuch|NotFound|DoesNotExist|InvalidTrailName|InvalidFlowLogId")
 
 
@@ -34,11 +45,12 @@ class AuditTrailImpaired(Detection):
     would count machines or watch names looked up.
 
     How it decides.
-    Every such call is reported. The likelihood ratio (natural log) is a judgement per call, between 1.5 (the log
-    of one bucket) and 4.5 (the detector), written in a table beside this page: these are generic acts of
-    intruders and rare acts of owners. 1.5 less when every call was refused; what is left below 0.5 (`least_llr`)
-    is not reported. 1.5 less for flow and DNS logs when the principal deleted a network (DeleteVpc) within an
-    hour (`TEARDOWN`), and 1 less when CloudFormation called: teardown of a stack takes its logs with it. +0.5 for
+    Every such call is reported. The likelihood ratio (natural log) is a judgement per call, between 1.5 (the log of
+    one bucket) and 4.5 (the detector), written in a table beside this page: these are generic acts of intruders and
+    rare acts of owners. 1.5 less when every call was refused; what is left below 0.5 (`least_llr`) is not reported.
+    2.5 less for flow and DNS logs when the principal deleted a network (DeleteVpc) within an hour (`TEARDOWN`), and 1
+    less when CloudFormation called: teardown of a stack takes its logs with it. 3 less when the principal itself had
+    made what it took away (trail, flow log, detector): what was not there before it came never watched it. +0.5 for
     three eyes closed by one principal. UpdateTrail, PutEventSelectors, UpdateDetector, UpdateMacieSession,
     PutBucketLogging, filters, log groups and alarms count only when the request narrows, switches off, pauses,
     archives, or names audit records or cost.
@@ -86,8 +98,10 @@ class AuditTrailImpaired(Detection):
                 if blinding is not None and not _ABSENT.search(text_of(row, "error_code")):
                     by_eye.setdefault(blinding.eye, []).append((row, blinding))
             torn = [row for row in rows if row["operation"] == "DeleteVpc" and not failed(row)]
+            own = _made(rows)
+            closed = {eye for eye, acts in by_eye.items() if not _undone(acts, own)}
             for eye in sorted(by_eye):
-                llr = _llr(eye, by_eye[eye], torn, many=len(by_eye) >= 3)
+                llr = _llr(eye, by_eye[eye], torn, many=len(closed) >= 3) - (0.0 if eye in closed else 3.0)
                 if llr >= self.least_llr:
                     yield self._finding(eye, by_eye[eye], llr)
 
@@ -117,13 +131,29 @@ def _llr(eye: str, acts: Sequence[tuple[Row, Blinding]], torn: Sequence[Row], ma
     done = [pair for pair in acts if not failed(pair[0])]
     llr = max(blinding.llr for _, blinding in done or acts)
     llr -= 0.0 if done else 1.5
-    llr -= 1.5 if eye in ("flow logs", "DNS query log") and _torn_down(rows, torn) else 0.0
+    llr -= 2.5 if eye in ("flow logs", "DNS query log") and _torn_down(rows, torn) else 0.0
     llr -= 1.0 if all(text_of(row, "src_ip") == "cloudformation.amazonaws.com" for row in rows) else 0.0
     return llr + (0.5 if many and done else 0.0)
 
 
 def _torn_down(rows: Sequence[Row], torn: Sequence[Row]) -> bool:
     return all(any(abs(instant(row["time"]) - instant(vpc["time"])) <= TEARDOWN for vpc in torn) for row in rows)
+
+
+def _made(rows: Sequence[Row]) -> set[str]:
+    """Names and ids of trails, flow logs and detectors that the principal made."""
+    made: set[str] = set()
+    for row in rows:
+        if text_of(row, "operation") in MAKING and not failed(row):
+            made |= set(texts(request(row), "name"))
+            made |= set(texts(response(row), "trailARN", "item", "flowLogId", "flowLogIds", "detectorId"))
+    return made
+
+
+def _undone(acts: Sequence[tuple[Row, Blinding]], own: set[str]) -> bool:
+    """Whether every act took away what the principal had made itself."""
+    named = [set(texts(request(row), "name", "flowLogId", "content", "detectorId")) for row, _ in acts]
+    return bool(own) and all(targets and targets <= own for targets in named)
 
 
 def _target(row: Row) -> str:

@@ -24,7 +24,7 @@ from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import Finding, Observable, Technique
 from davylamp.model.severity import Severity
 from davylamp.model.usage import ComputeUsage
-from davylamp.units import format_usd
+from davylamp.units import format_duration, format_usd
 
 SOON = timedelta(minutes=30)
 LATER = timedelta(hours=24)
@@ -152,7 +152,9 @@ class ContainerTaskAtFullSize(Detection):
             stage="preparation",
             severity=Severity.MEDIUM,
             because=f"{called_by(cited[0])} created {count_of(len(cited), 'ECS cluster')} in {listed(regions)}, "
-            f"{most} within one hour" + (f" ({refused} refused)." if refused else "."),
+            + ("all" if most == len(cited) else str(most))
+            + " within one hour"
+            + (f" ({refused} refused)." if refused else "."),
             llr=(4.0 if most >= 40 else 3.0) - (1.0 if refused == len(cited) else 0.0),
         )
 
@@ -214,6 +216,8 @@ def _sentence(
         return f"{text}; no start of it is in the evidence; one task of each would be {money}."
     refused = sum(failed(start) for start, _, _ in starts)
     delay = min(instant(start["time"]) - instant(made["time"]) for start, _, made in starts)
-    minutes = int(delay.total_seconds() // 60)
     denied = f" ({refused} of {count_of(len(starts), 'call')} refused)" if refused else ""
-    return f"{text}, and asked for {count_of(tasks, 'task')} of it {minutes} min later{denied}: {money}."
+    return (
+        f"{text}, and asked for {count_of(tasks, 'task')} of it {format_duration(delay.total_seconds())} later"
+        f"{denied}: {money}."
+    )

@@ -154,14 +154,14 @@ class CpuFloorRaised(Detection):
             1.0 - episode.reference_ratio
         )
         lasted = format_duration(episode.last_s - episode.started_s)
-        until = "and is still raised where the evidence ends" if episode.ended_s is None else f"for {lasted}"
+        until = ", where the evidence ends" if episode.ended_s is None else ""
         cited = [row for row in rows if episode.started_s - 3600 < _integer(row["hour_s"]) < episode.last_s]
         kind = "hourly CPU floor" if scale.by_hour else "CPU floor"
         llr = self.params["hourly_llr"] if scale.by_hour else self.params["llr" if large else "small_rise_llr"]
         because = (
-            f"the {kind} of {asset} rose from {episode.reference_ratio:.0%} to {episode.floor_ratio:.0%} at "
-            f"{format_instant(started_at)} {until} ({lasted} seen): {episode.excess_ratio:.0%} of the machine is in "
-            f"use above the highest floor of up to 8 days before"
+            f"the {kind} of {asset} rose from {episode.reference_ratio * 100:.0f} % to "
+            f"{episode.floor_ratio * 100:.0f} % and stayed up for {lasted}{until}: {episode.excess_ratio * 100:.0f} % "
+            "of the machine is in use above the highest floor of up to 8 days before"
         )
         return build_finding(
             self.meta,
@@ -203,7 +203,7 @@ def _usage(asset: str, episode: Episode) -> ComputeUsage:
         base_ratio=episode.reference_ratio,
         started_at=_instant(episode.started_s),
         ended_at=None if episode.ended_s is None else _instant(episode.ended_s),
-        basis=f"CPU use above the floor of {episode.reference_ratio:.0%} that it had before",
+        basis=f"CPU use above the floor of {episode.reference_ratio * 100:.0f} % that it had before",
     )
 
 

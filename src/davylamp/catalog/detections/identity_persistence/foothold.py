@@ -10,9 +10,8 @@ from urllib.parse import unquote
 from davylamp.kit.audit import document, first_text, request, response, text_of, texts, walk
 from davylamp.kit.detection import Row
 
-_POWERFUL = re.compile(
-    r"/(AdministratorAccess|PowerUserAccess|IAMFullAccess|AmazonEC2FullAccess|AmazonECS_FullAccess)$"
-)
+_POWERFUL = re.compile(r"/(AdministratorAccess|PowerUserAccess|IAMFullAccess)$")
+_COMPUTE = re.compile(r"/(AmazonEC2FullAccess|AmazonECS_FullAccess)$")
 _MAIL = re.compile(r"/AmazonSESFullAccess$|^ses:\*$|^ses:Send", re.I)
 _ADMIN_GROUP = re.compile(r"admin|root|power|owner|devops|infra", re.I)
 _ACCOUNT = re.compile(r"^(?:arn:[^:]*:[^:]*:[^:]*:)?(\d{12})(?::|$)")
@@ -59,7 +58,7 @@ def _access_key(row: Row) -> Foothold | None:
 def _login(row: Row) -> Foothold | None:
     if _own(row):
         return None
-    reset = row["operation"] == "UpdateLoginProfile" and first_text(request(row), "passwordResetRequired") == "true"
+    reset = first_text(request(row), "passwordResetRequired") == "true"
     return Foothold("user", _user(row), "gave a console password to", 1.0 if reset else 2.0)
 
 
@@ -84,7 +83,7 @@ def _members(value: object) -> list[str]:
 def _rights(row: Row) -> str:
     """Words for rights worth reporting that a policy gives; empty for others."""
     arn = first_text(request(row), "policyArn")
-    if _POWERFUL.search(arn) or _MAIL.search(arn):
+    if _POWERFUL.search(arn) or _COMPUTE.search(arn) or _MAIL.search(arn):
         return arn.rpartition("/")[2]
     actions = [action for item in _statements(_policy_document(row)) for action in _members(item.get("Action"))]
     if any(action in ("*", "*:*", "iam:*") for action in actions):
@@ -97,7 +96,8 @@ def _policy_for_user(row: Row) -> Foothold | None:
     if not rights:
         return None
     mail = "SES" in rights or rights == "sending mail"
-    return Foothold("user", target, f"gave {rights} to", 2.5 if mail else 2.8)
+    narrow = _COMPUTE.search(f"/{rights}") is not None
+    return Foothold("user", target, f"gave {rights} to", 1.8 if narrow else 2.5 if mail else 2.8)
 
 
 def _policy_for_role(row: Row) -> Foothold | None:
@@ -107,7 +107,7 @@ def _policy_for_role(row: Row) -> Foothold | None:
 
 def _group(row: Row) -> Foothold | None:
     group = first_text(request(row), "groupName")
-    return Foothold("user", _user(row), f"put into group {group}", 2.0 if _ADMIN_GROUP.search(group) else 1.0)
+    return Foothold("user", _user(row), f"put into group {group}", 2.0 if _ADMIN_GROUP.search(group) else 0.5)
 
 
 def _policy_version(row: Row) -> Foothold | None:
@@ -214,3 +214,12 @@ def new_keys(row: Row) -> list[str]:
 def names_mail(row: Row) -> bool:
     """Whether the call gives the right to send mail."""
     return any(isinstance(value, str) and _MAIL.search(value) for _, value in walk(request(row)))
+
+
+def new_identities(row: Row, foothold: Foothold) -> list[str]:
+    """Entities whose later acts belong to this one: the keys handed out, the user made or strengthened."""
+    links = [f"access_key:{key}" for key in new_keys(row)]
+    if foothold.kind == "user" and foothold.target:
+        partition = text_of(row, "actor").split(":")[1:2] or ["aws"]
+        links.append(f"principal:arn:{partition[0] or 'aws'}:iam::{text_of(row, 'account')}:user/{foothold.target}")
+    return links

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from davylamp.catalog.detections.identity_persistence.foothold import Foothold, foothold_of, names_mail, new_keys
+from davylamp.catalog.detections.identity_persistence.foothold import (
+    Foothold,
+    foothold_of,
+    names_mail,
+    new_identities,
+    new_keys,
+)
 from davylamp.kit.audit import audit_finding, called_by, failed, listed, text_of
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates
@@ -31,15 +37,15 @@ class IdentityPersistence(Detection):
 
     How it decides.
     Each act has a weight (natural log, a judgement from public reports, in the table beside this page): a user 1, a
-    key or password for another 2 (1 for a password that must be changed at the next log-in: a help desk), full
-    rights 2.8, and so a key of the root user, which may do everything and which no account needs, a group 1 to 2,
-    trust for another account 3.2, for everybody 4, a function open to all 3.5 (2 where it is a public function
-    address, which web hooks use), mail 1.5. Acts on the same user or role are one finding: the strongest in full
-    and the others at half, at most 5.5. A user alone is nothing: what is left below 1.5 (`least_llr`) is not
-    reported. 1.5 less when everything was refused; 1.5 less for a principal that does such things on five days
-    (`steady_days_count`): an identity pipeline; 1 less for a session of single sign-on, whose role names cannot be
-    chosen. Key pairs count from two regions on. A trust with a condition (an external id, a provider's subject) is
-    how suppliers are let in, and is left out.
+    key or password for another 2 (1 for a password that must be changed at the next log-in: a help desk), full rights
+    2.8, and so a key of the root user, which may do everything and which no account needs, rights over one compute
+    service 1.8, a group 0.5 to 2, trust for another account 3.2, for everybody 4, a function open to all 3.5 (2 where
+    it is a public function address, which web hooks use), mail 1.5. Acts on the same user or role are one finding: the
+    strongest in full and the others at 0.3 (`further_ratio`: they share a cause, as findings of one group do), at most
+    5.5. A user alone is nothing: what is left below 1.5 (`least_llr`) is not reported. 1.5 less when everything was
+    refused; 1.5 less for a principal that does such things on five days (`steady_days_count`): an identity pipeline; 1
+    less for a session of single sign-on, whose role names cannot be chosen. Key pairs count from two regions on. A
+    trust with a condition (an external id, a provider's subject) is how suppliers are let in, and is left out.
 
     What it misses.
     Rights by a policy of a harmless name; an old user's second key made by itself; roles that were there and are
@@ -74,6 +80,7 @@ class IdentityPersistence(Detection):
     params: ClassVar[Mapping[str, object]] = {"rows_count": 200}
     steady_days_count = 5
     least_llr = 1.5
+    further_ratio = 0.3
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding per account, principal, kind and target."""
@@ -95,7 +102,7 @@ class IdentityPersistence(Detection):
         for _, foothold in done or acts:
             weights[foothold.did] = max(foothold.llr, weights.get(foothold.did, 0.0))
         ordered = sorted(weights.values(), reverse=True)
-        llr = ordered[0] + 0.5 * sum(ordered[1:])
+        llr = ordered[0] + self.further_ratio * sum(ordered[1:])
         if kind == "key pair":
             regions = {text_of(row, "region") for row, _ in done}
             llr = 0.0 if len(regions) < 2 else 1.5 if len(regions) < 5 else 2.5
@@ -130,4 +137,5 @@ class IdentityPersistence(Detection):
             severity=Severity.HIGH if llr >= 3.5 else None,
             stage="follow_on" if mail else None,
             observables=made + users,
+            links=[link for row, foothold in done for link in new_identities(row, foothold)],
         )

@@ -186,10 +186,14 @@ def _because(seen: Sequence[_Seen]) -> str:
     dialect = DIALECT_NAMES[verdict.dialect]
     counted = f" ({len(seen)} connections)" if len(seen) > 1 else ""
     if not verdict.whole:
-        return f"a {dialect} dialogue was tried with {remote}{counted} and not answered as a pool would: {words}"
+        return (
+            f"{first.asset} tried to speak {dialect} with {remote}{counted} and was not answered as a pool would "
+            f"({words})"
+        )
     jobs = sum(one.verdict.jobs_count for one in seen)
     shares = sum(one.verdict.shares_count for one in seen)
     return (
-        f"a {dialect} dialogue in clear text with {remote}{counted}: {words}; "
-        f"{jobs} jobs and {shares} shares in what was kept of it"
+        f"{first.asset} spoke to a mining pool in clear text: {dialect} with {remote}{counted}, "
+        f"{jobs} job{'s' if jobs != 1 else ''} and {shares} share{'s' if shares != 1 else ''} in what was kept of it "
+        f"({words})"
     )

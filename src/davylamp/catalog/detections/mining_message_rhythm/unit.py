@@ -153,9 +153,11 @@ def _observables(found: Candidate) -> Iterator[Observable]:
 
 def _because(found: Candidate, connections_count: int) -> str:
     shape = found.shape
+    named = f" ({found.row['server_name']})" if found.row.get("server_name") else ""
     text = (
-        f"over {format_duration(shape.duration_s)} with {found.remote_ip}:{found.remote_port}, client messages are "
-        f"{shape.two_sizes_out_ratio:.0%} of two sizes, {shape.push_ratio:.0%} of the server's "
+        f"{found.asset} and {found.remote_ip}:{found.remote_port}{named} talked for "
+        f"{format_duration(shape.duration_s)} in the rhythm of a miner and its pool: {shape.two_sizes_out_ratio:.0%} "
+        f"of the client's messages have one of two sizes, {shape.push_ratio:.0%} of the server's "
         f"{shape.answer_count + shape.push_count} messages came unasked, {_gaps_sentence(shape)}"
     ).replace("%", " %")
     return text if connections_count == 1 else f"{text}; {connections_count - 1} more connections do the same"
@@ -165,7 +167,7 @@ def _gaps_sentence(shape: Shape) -> str:
     if shape.gap_count == 0:
         return "too few shares to time their gaps"
     if 0.5 <= shape.gap_cv <= 1.8:
-        return f"gaps between shares are memoryless (CV {shape.gap_cv:.2f})"
+        return f"gaps between shares are memoryless (CV {shape.gap_cv:.2f}; a timer's is near 0)"
     return f"gaps between requests have CV {shape.gap_cv:.2f}"
 
 

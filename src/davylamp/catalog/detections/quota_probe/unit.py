@@ -34,7 +34,7 @@ class QuotaProbe(Detection):
     in one or two), or three quotas (`quotas_count`), or asked for a raise. Principals with five such days
     (`steady_days_count`, a working week) are monitors and stay quiet. The likelihood ratio (natural log): 1.2 for a
     few quotas, 2 for three regions, 3 for three regions within ten minutes, 4 for ten (Elastic's published rule
-    asks for ten regions and ten calls of L-1216C47A in 30 s), 2 for a raise asked for (2.5 with reads); 0.5 less
+    asks for ten regions and ten calls of L-1216C47A in 30 s), 1.5 for a raise asked for (2 with reads); 0.5 less
     where only offers were read. A principal that called 60 different operations that day
     (`inventory_operations_count`; a posture scan calls hundreds, a person few dozens) is most likely taking an
     inventory: 1.5 less. 0.5 less where the evidence reaches back less than a day (`history_least_s`): a monitor's
@@ -101,7 +101,7 @@ class QuotaProbe(Detection):
         if len(regions) >= 3:
             llr = 4.0 if quick >= 10 else 3.0 if quick >= 3 else 2.0
         if any(row["kind"] == "increase" for row in rows):
-            llr = max(llr, 2.5 if any(row["kind"] == "quota" for row in rows) else 2.0)
+            llr = max(llr, 2.0 if any(row["kind"] == "quota" for row in rows) else 1.5)
         llr -= 0.5 if all(row["kind"] == "capacity" for row in rows) else 0.0
         inventory = all(_whole(row, "operations_count") >= self.inventory_operations_count for row in rows)
         llr -= 1.5 if inventory else 0.0
@@ -141,12 +141,13 @@ def _sentence(rows: Sequence[Row]) -> str:
     moments = [instant(row["time"]) for row in rows]
     length = format_duration((max(moments) - min(moments)).total_seconds())
     asked = f", quotas {listed(codes)}" if codes else ""
-    text = (
-        f"{called_by(rows[0])} asked how much may be started in {count_of(len(regions), 'region')} "
-        f"({listed(regions)}) within {length}{asked}"
-    )
+    reads = [row for row in rows if row["kind"] != "increase"]
+    where = listed(regions) if len(regions) <= 2 else f"{len(regions)} regions ({listed(regions)})"
+    during = f" within {length}" if moments[1:] else ""
+    text = f"{called_by(rows[0])} asked how much may be started in {where}{during}{asked}" if reads else ""
     raises = [row for row in rows if row["kind"] == "increase"]
     if raises:
         most = max(number(first_text(request(row), "desiredValue")) for row in raises)
-        text += f"; it asked {count_of(len(raises), 'time')} for a higher quota (up to {most})"
+        asking = f"{count_of(len(raises), 'time')} for a higher quota (up to {most:,})"
+        text = f"{text}; it asked {asking}" if reads else f"{called_by(rows[0])} asked in {where} {asking}{asked}"
     return text + "."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from davylamp.kit.audit import failed, first_text, number, request, text_of, texts, walk
 from davylamp.kit.detection import Facts, Row
 from davylamp.kit.findings import instant
-from davylamp.kit.launches import accelerated
+from davylamp.kit.launches import accelerated, vcpu_of
 from davylamp.model.usage import ComputeUsage
 
 LAMBDA_MB_A_VCPU = 1769
@@ -22,6 +22,18 @@ _WRITES_ONLY = re.compile(
 )
 _TYPE = re.compile(r"^(?:ml\.)?[a-z][a-z0-9-]*\.[a-z0-9-]+$")
 _BUILD_VCPU = {"SMALL": 2, "MEDIUM": 4, "LARGE": 8, "XLARGE": 36, "2XLARGE": 72}
+# Plans by the size in their id (2xlarge_3_0, nano_win_3_0), as GetBundles lists them: vCPUs and GB of memory.
+_LIGHTSAIL_PLAN = {
+    "nano": (2, 0.5),
+    "micro": (2, 1),
+    "small": (2, 2),
+    "medium": (2, 4),
+    "large": (2, 8),
+    "xlarge": (4, 16),
+    "2xlarge": (8, 32),
+    "4xlarge": (16, 64),
+}
+_PLAN = re.compile(r"(?:^|_)(nano|micro|small|medium|(?:[24]?x)?large)_")
 _GLUE_VCPU = {
     "Standard": 4,
     "G.025X": 2,
@@ -86,6 +98,12 @@ def _glue(row: Row) -> tuple[float | None, float | None, bool]:
     return _GLUE_VCPU.get(first_text(request(row), "workerType")), None, False
 
 
+def _plan(row: Row) -> tuple[float | None, float | None, bool]:
+    named = _PLAN.search(first_text(request(row), "bundleId"))
+    vcpu, memory_gib = _LIGHTSAIL_PLAN[named.group(1)] if named else (None, None)
+    return vcpu, memory_gib, False
+
+
 def _function(row: Row) -> tuple[float | None, float | None, bool]:
     memory_mb = number(first_text(request(row), "memorySize"))
     return (memory_mb / LAMBDA_MB_A_VCPU or None), (memory_mb / 1024 or None), False
@@ -123,6 +141,7 @@ _SIZES: Mapping[str, Callable[[Row], tuple[float | None, float | None, bool]]] =
     "Glue": _glue,
     "Lambda": _function,
     "Batch": _batch,
+    "Lightsail": _plan,
 }
 
 
@@ -137,6 +156,23 @@ def job_of(row: Row) -> Job:
         # An environment is measured in vCPUs and may list many types; it runs nothing until a job or a minimum does.
         return Job("", vcpu, memory_gib, 1, gpu, runs and _held_vcpus(row) > 0)
     return Job(machine, vcpu, memory_gib, _count(row), gpu, runs)
+
+
+def jobs_of(rows: Sequence[Row]) -> list[tuple[Row, Job]]:
+    """What each call asked for; a build that names no size has its project's, where the project's making is seen."""
+    projects = {
+        (text_of(row, "region"), first_text(request(row), "name")): job_of(row)
+        for row in rows
+        if text_of(row, "product") == "CodeBuild" and text_of(row, "operation") == "CreateProject" and not failed(row)
+    }
+    pairs: list[tuple[Row, Job]] = []
+    for row in rows:
+        job = job_of(row)
+        known = projects.get((text_of(row, "region"), first_text(request(row), "projectName")))
+        if known is not None and job.vcpu is None:
+            job = replace(job, vcpu=known.vcpu, memory_gib=known.memory_gib, gpu=known.gpu)
+        pairs.append((row, job))
+    return pairs
 
 
 def _ended_at(row: Row) -> datetime | None:
@@ -190,5 +226,5 @@ def usd_per_hour(job: Job, region: str, facts: Facts) -> float:
 
 def vcpu_count(job: Job, region: str, facts: Facts) -> float:
     """vCPUs of all machines of the job; 0 where unknown."""
-    one = facts.price(job.instance_type, region).vcpu if job.instance_type else job.vcpu
+    one = vcpu_of(job.instance_type, region, facts) if job.instance_type else job.vcpu
     return (one or 0.0) * job.count

@@ -18,7 +18,7 @@ WITH calls AS (
       WHEN service LIKE 'lightsail.%' AND regexp_matches(operation, '^(CreateInstances|CreateInstancesFromSnapshot|CreateContainerService|CreateContainerServiceDeployment|UpdateContainerService)$')
         THEN 'Lightsail'
       WHEN service LIKE 'glue.%' AND regexp_matches(operation, '^(CreateJob|StartJobRun|CreateDevEndpoint|CreateSession|RunStatement)$') THEN 'Glue'
-      WHEN service LIKE 'lambda.%' AND regexp_matches(operation, '^(CreateFunction|PutFunctionConcurrency|PutProvisionedConcurrencyConfig|UpdateFunctionConfiguration)')
+      WHEN service LIKE 'lambda.%' AND regexp_matches(operation, '^(CreateFunction([0-9]|$)|PutFunctionConcurrency|PutProvisionedConcurrencyConfig|UpdateFunctionConfiguration)')
         AND (operation NOT LIKE 'Update%' OR request LIKE '%"memorySize"%')
         THEN 'Lambda'
       WHEN service LIKE 'elasticmapreduce.%' AND regexp_matches(operation, '^(RunJobFlow|AddInstanceGroups|AddInstanceFleet)$') THEN 'EMR'

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from davylamp.catalog.detections.serverless_or_build_compute_burst.job import (
     Job,
-    job_of,
+    jobs_of,
     priced,
     usage_of,
     usd_per_hour,
@@ -19,7 +19,7 @@ from davylamp.kit.findings import candidates
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import Finding, Technique
 from davylamp.model.severity import Severity
-from davylamp.units import format_usd
+from davylamp.units import format_duration, format_usd
 
 
 class ServerlessOrBuildComputeBurst(Detection):
@@ -36,18 +36,18 @@ class ServerlessOrBuildComputeBurst(Detection):
     them.
 
     How it decides.
-    Calls are taken by hour. Usual is a service that the account used on three earlier days (`steady_days_count`),
-    at least 20 hours before (`apart_hours`), unless the hour holds ten calls (`burst_calls_count`) and either three
-    times as many as any earlier day's busiest hour or a principal that first used the service in the last 20 hours:
-    what one team does daily makes a stranger's burst no habit. Natural log: 1.5 for a service the account never
-    used in at least 24 hours of evidence (`history_least_hours`), 0 when the evidence is shorter or the service was
-    used before; +1.5 for a job that is large (accelerators, 8 vCPUs a piece, 32 in all: half and twice the
-    campaign's task of 16), +1 more for accelerators; +1 for ten calls within an hour, +0.5 for 30; +1 when the
-    principal did so in three of these services on the same evidence (AMBERSQUID's mark); +1 when in three regions
-    (people work in one or two); -0.5 when all calls were refused; at most 5.5. Nothing below 1.5 (`least_llr`) is
-    reported. Weights are judgements from public reports, not a fit. A job is priced until the evidence ends, a
-    build of CodeBuild for an hour (its default limit) unless the call sets another; of Batch's environments and
-    jobs the larger is priced, as one runs in the other.
+    Calls are taken by hour. Usual is a service that the account used on three earlier days (`steady_days_count`), at
+    least 20 hours before (`apart_hours`), unless the hour holds ten calls (`burst_calls_count`) and either three times
+    as many as any earlier day's busiest hour or a principal that first used the service in the last 20 hours: what one
+    team does daily makes a stranger's burst no habit. Natural log: 1.5 for a service the account never used in at
+    least 24 hours of evidence (`history_least_hours`), 0 when the evidence is shorter or the service was used before;
+    +1.5 for a job that is large (accelerators, 8 vCPUs a piece, 32 in all: half and twice the campaign's task of 16),
+    +1 more for accelerators; +1 for ten calls within an hour, +0.5 for 30; +1 when the principal did so in three of
+    these services on the same evidence (AMBERSQUID's mark); +1 when in three regions (people work in one or two); -0.5
+    when all calls were refused; at most 5.5. Nothing below 2 (`least_llr`: every account starts with a service once)
+    is reported. Weights are judgements from public reports, not a fit. A job is priced until the evidence ends, a
+    build of CodeBuild for an hour (its default limit) unless the call sets another; of Batch's environments and jobs
+    the larger is priced, as one runs in the other.
 
     What it misses.
     A service the account uses daily, at its usual sizes; runs inside what exists already (a poisoned build);
@@ -88,14 +88,14 @@ class ServerlessOrBuildComputeBurst(Detection):
     history_least_hours = 24
     many_services_count = 3
     many_regions_count = 3
-    least_llr = 1.5
+    least_llr = 2.0
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding per account, principal and service."""
         for _, mine in candidates(candidates_rows, "account", "principal"):
             products = {text_of(row, "product") for row in mine}
             for _, rows in candidates(mine, "product"):
-                jobs = [(row, job_of(row)) for row in rows]
+                jobs = jobs_of(rows)
                 llr = self._llr(jobs, many=len(products) >= self.many_services_count)
                 if llr < self.least_llr:
                     continue
@@ -108,7 +108,7 @@ class ServerlessOrBuildComputeBurst(Detection):
                     title=f"{text_of(rows[0], 'product')} used anew or in a burst",
                     because=_sentence(jobs, facts),
                     llr=llr,
-                    severity=Severity.HIGH if large and llr >= 3 else Severity.LOW if llr < 2 else None,
+                    severity=Severity.HIGH if large and llr >= 3 else Severity.LOW if llr < 2.5 else None,
                     types=[job.instance_type for _, job in jobs],
                     compute=usages,
                 )
@@ -146,11 +146,12 @@ def _sentence(jobs: Sequence[tuple[Row, Job]], facts: Facts) -> str:
     vcpu = sum(vcpu_count(job, text_of(row, "region"), facts) for row, job in priced(jobs))
     types = listed(job.instance_type for _, job in jobs)
     text = f"{called_by(first)} called {product} {count_of(len(rows), 'time')} ({operations}) in {regions}"
-    text += f", {busiest} within one hour" if busiest > 1 else ""
+    hourly = "all" if busiest == len(rows) else str(busiest)
+    text += f", {hourly} within one hour" if busiest > 1 else ""
     text += f", on {types}" if types else ""
     text += f": {vcpu:,.0f} vCPU, at least {format_usd(usd)} an hour" if usd else ""
     news = [_whole(row, "history_hours") for row in rows if _whole(row, "product_age_hours") < 1]
     if news:
-        text += f"; the account did not use {product} before in {max(news)} hours of evidence"
+        text += f"; the account did not use {product} before in {format_duration(max(news) * 3600)} of evidence"
     refused = sum(map(failed, rows))
     return text + (f"; {refused} refused." if refused else ".")

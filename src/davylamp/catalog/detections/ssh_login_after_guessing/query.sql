@@ -100,7 +100,8 @@ named AS (
 ),
 spell_total AS (
     SELECT
-        source, spell, sum(1 - entered) AS failures_count, sum(guess_weight) AS total_weight,
+        source, spell, sum(1 - entered) AS failures_count,
+        count(DISTINCT CASE WHEN entered = 0 THEN asset END) AS tried_assets_count, sum(guess_weight) AS total_weight,
         sum(new_name) AS names_count,
         sum(CASE WHEN user_known = FALSE THEN new_name ELSE 0 END) AS unknown_names_count,
         sum(new_name * on_shared_name) AS shared_names_count,
@@ -119,7 +120,7 @@ tried AS (
 login AS (
     SELECT
         a.asset, a.source, a.user_name, a.auth_method, a.outcome_detail, a.time AS login_at, a.path, a.line, a.frame,
-        a.byte_offset, s.spell, s.failures_count, s.total_weight, s.names_count, s.unknown_names_count,
+        a.byte_offset, s.spell, s.failures_count, s.tried_assets_count, s.total_weight, s.names_count, s.unknown_names_count,
         s.shared_names_count, s.minute_weight, s.hour_weight, s.day_weight, s.week_weight, s.failing_since, s.guessable,
         c.campaign_sources,
         CASE WHEN r.trusted_from_s < a.at_s THEN 1 ELSE 0 END AS trusted,
@@ -156,7 +157,7 @@ suspect AS (
 ),
 cited AS (
     SELECT
-        s.asset, s.source, s.user_name, s.auth_method, s.login_at, s.failures_count, s.names_count,
+        s.asset, s.source, s.user_name, s.auth_method, s.login_at, s.failures_count, s.tried_assets_count, s.names_count,
         s.unknown_names_count, s.guessable, s.failing_since, s.after_burst, s.in_campaign, s.name_was_tried, s.choice,
         n.time, n.status, n.user_name AS tried_name, n.outcome_detail, n.asset AS tried_asset,
         n.path, n.line, n.frame, n.byte_offset,
@@ -168,7 +169,7 @@ cited AS (
     WHERE s.choice = 1
 )
 SELECT
-    asset, source, user_name, auth_method, login_at, failures_count, names_count, unknown_names_count, guessable,
+    asset, source, user_name, auth_method, login_at, failures_count, tried_assets_count, names_count, unknown_names_count, guessable,
     failing_since, after_burst, in_campaign, name_was_tried, time, status, tried_name, outcome_detail, tried_asset,
     path, line, frame, byte_offset
 FROM cited

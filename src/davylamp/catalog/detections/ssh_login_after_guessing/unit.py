@@ -120,6 +120,14 @@ class SshLoginAfterGuessing(Detection):
         method = f" by {first['auth_method']}" if first["auth_method"] is not None else ""
         failures, names = _number(first, "failures_count"), _number(first, "names_count")
         tried = f" on {names} name{'s' if names != 1 else ''}" if names else ""
+        machines = _number(first, "tried_assets_count")
+        tried += (
+            f" and {machines} machines"
+            if machines > 1 and names
+            else f" on {machines} machines"
+            if machines > 1
+            else ""
+        )
         where = ", a source of the guessing campaign," if first["in_campaign"] == 1 else ""
         address = _is_address(source)
         observables = [Observable("ip" if address else "host_name", source)]

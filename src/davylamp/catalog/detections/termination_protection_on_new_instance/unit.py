@@ -38,12 +38,14 @@ class TerminationProtectionOnNewInstance(Detection):
     fail until the attribute is lifted one machine at a time, and each minute of that is billed.
 
     How it decides.
-    "New" is under one hour (`NEW`; the whole campaign took ten minutes). One small machine is what people protect
-    when they build something they mean to keep: quiet. One machine with an accelerator or 16 vCPUs
-    (`large_vcpu_count`, the size of the campaign's tasks): 2. Three machines or more: 4, ten or more: 5, +0.5 with
-    accelerators; two are 2.5. 1.5 less when the principal protects machines on five different days
-    (`steady_days_count`): a pipeline that protects all it builds. Machines whose launch the evidence does not show
-    count only from ten on: 2. At most 5.5. Weights are judgements from public reports, not a fit.
+    "New" is under one hour (`NEW`; the whole campaign took ten minutes). One small machine is what people protect when
+    they build something they mean to keep: quiet. One machine with an accelerator or 16 vCPUs (`large_vcpu_count`, the
+    size of the campaign's tasks): 2. Three machines or more: 4, ten or more: 5, +0.5 with accelerators; two are 2.5. 3
+    less where all of them have neither accelerators nor 32 vCPUs together (`burst_vcpu_count`, as in
+    `compute_launch_burst`): infrastructure code protects three small databases. 1.5 less when the principal protects
+    machines on five different days (`steady_days_count`): a pipeline that protects all it builds. Machines whose
+    launch the evidence does not show count only from ten on: 2. At most 5.5. Weights are judgements from public
+    reports, not a fit.
 
     What it misses.
     Protection set more than an hour after the launch, or by another principal; protection that a launch template
@@ -78,6 +80,7 @@ class TerminationProtectionOnNewInstance(Detection):
     params: ClassVar[Mapping[str, object]] = {"rows_count": 1000}
     steady_days_count = 5
     large_vcpu_count = 16
+    burst_vcpu_count = 32
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding per account and principal."""
@@ -109,7 +112,9 @@ class TerminationProtectionOnNewInstance(Detection):
     def _llr(self, first: Row, amount: int, launches: Sequence[Launch], facts: Facts) -> float:
         gpu = any(accelerated(launch.instance_type) for launch in launches)
         large = any(vcpu_of(launch.instance_type, launch.region, facts) >= self.large_vcpu_count for launch in launches)
+        sizes = [vcpu_of(launch.instance_type, launch.region, facts) * launch.count for launch in launches]
         llr = 5.0 if amount >= 10 else 4.0 if amount >= 3 else 2.5 if amount == 2 else 2.0 if gpu or large else 0.0
+        llr -= 3.0 if amount >= 2 and not gpu and sum(sizes) < self.burst_vcpu_count else 0.0
         days = first.get("days_count")
         llr -= 1.5 if isinstance(days, int) and days >= self.steady_days_count else 0.0
         return min(5.5, llr + (0.5 if gpu and amount >= 2 else 0.0))
@@ -154,4 +159,5 @@ def _sentence(first: Row, amount: int, launch_seen: bool, bill: str) -> str:
     machines = count_of(amount, "machine")
     if not launch_seen:
         return f"{called_by(first)} protected {machines} against termination; the evidence does not show their launch."
-    return f"{called_by(first)} protected {machines} against termination within an hour of their launch: {bill}."
+    their = "its" if amount == 1 else "their"
+    return f"{called_by(first)} protected {machines} against termination within an hour of {their} launch: {bill}."

@@ -32,6 +32,7 @@ placed AS (
       PARTITION BY account, principal, region, regexp_extract(instance_type, '^([a-z]+)', 1)
       ORDER BY time, path, line, byte_offset
     ) AS triple_position,
+    min(time) OVER (PARTITION BY account, principal) AS principal_first_at,
     min(time) OVER (PARTITION BY account, region) AS region_first_at,
     min(time) OVER (PARTITION BY account, regexp_extract(instance_type, '^([a-z]+)', 1)) AS family_first_at
   FROM calls
@@ -43,6 +44,7 @@ triples AS (
     min(time) AS first_at,
     min(CASE WHEN triple_position = 2 THEN time END) AS second_at,
     min(CASE WHEN triple_position = 1 THEN earlier_calls_count END) AS earlier_calls_count,
+    min(principal_first_at) AS principal_first_at,
     min(region_first_at) AS region_first_at,
     min(family_first_at) AS family_first_at
   FROM placed
@@ -87,7 +89,7 @@ cited AS (
     placed.time, placed.actor, placed.access_key, placed.src_ip, placed.user_agent, placed.operation, placed.region,
     placed.error_code, placed.request, placed.response, placed.event_uid, placed.path, placed.line, placed.frame,
     placed.byte_offset, placed.account, placed.principal, placed.instance_type, placed.family,
-    novel.first_at, novel.earlier_calls_count, novel.region_first_at, novel.family_first_at, novel.singles_count,
+    novel.first_at, novel.earlier_calls_count, novel.principal_first_at, novel.region_first_at, novel.family_first_at, novel.singles_count,
     novel.account_first_at, novel.region_change_at,
     row_number() OVER (
       PARTITION BY placed.account, placed.principal ORDER BY time, placed.path, placed.line, placed.byte_offset

@@ -26,6 +26,8 @@ from davylamp.model.severity import Severity
 from davylamp.units import format_duration
 
 PREPARING = frozenset({"CreateLaunchTemplate", "CreateLaunchConfiguration"})
+EPISODE_GAP = timedelta(hours=24)
+Scored = tuple[float, Sequence[Row]]
 
 
 class UnusedRegionOrFamily(Detection):
@@ -42,13 +44,18 @@ class UnusedRegionOrFamily(Detection):
 
     How it decides.
     The chance that the next launch is of a triple never seen before is estimated by Good and Turing's rule: of N
-    launches before, n triples were seen exactly once, so P(new) is (n + 1) / (N + 2), one imagined new launch
-    added. The log of 0.8 over that chance (an attacker's launch is new most of the time: 0.8, a judgement) is the
-    likelihood ratio, at most 3. So the first launch of an empty history weighs next to nothing, and one after 500
-    launches of the same two triples weighs fully. +1 when nothing at all was changed in the region before, +1.5 for
-    accelerators, +0.5 for a machine of 48 vCPUs or more, -0.5 when refused, -2 when it is less than eight vCPUs in
-    all (`small_vcpu_count`, half a task of the campaign: what people try things with); at most 5.5. Nothing below
-    1.2 (`least_llr`) is reported.
+    launches before, n triples were seen exactly once, so P(new) is (n + 1) / (N + 2), one imagined new launch added.
+    The log of 0.8 over that chance (an attacker's launch is new most of the time: 0.8, a judgement) is the likelihood
+    ratio, at most 3. So the first launch of an empty history weighs next to nothing, and one after 500 launches of the
+    same two triples weighs fully. +1 when nothing at all was changed in the region before, +1.5 for accelerators, +0.5
+    for a machine of 48 vCPUs or more, -0.5 when refused, -2 when it is less than eight vCPUs in all
+    (`small_vcpu_count`, half a task of the campaign: what people try things with), -1.5 when it is less than 32
+    (`burst_vcpu_count`, as in `compute_launch_burst`) and -1 when less than 128 (`large_vcpu_count`, eight tasks of
+    the campaign), without accelerators: owners open regions with a few machines, thieves do not. -1 when the principal
+    had launched for 72 hours or more (`history_short_hours`): who launches every week also opens regions, a thief's
+    first launch is mostly the key's first. -1 when the evidence itself is shorter than that: an automaton's ten
+    launches of one day are no ten choices. At most 5.5. Nothing below 1.2 (`least_llr`) is reported. What is new more
+    than a day apart makes findings of its own.
 
     What it misses.
     Launches in the region and family the account always uses; everything the account did before the evidence
@@ -82,33 +89,40 @@ class UnusedRegionOrFamily(Detection):
     params: ClassVar[Mapping[str, object]] = {"rows_count": 500}
     new_share_of_attackers_ratio = 0.8
     small_vcpu_count = 8
+    burst_vcpu_count = 32
+    large_vcpu_count = 128
+    history_short_hours = 72
     least_llr = 1.2
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
-        """One finding per account and principal, over its new regions and families."""
+        """One finding per account, principal and day's worth of new regions and families."""
         for _, rows in candidates(candidates_rows, "account", "principal"):
             groups = [members for _, members in candidates(rows, "region", "family") if _is_new(members[0])]
             scored = [(self._llr(members, facts), members) for members in groups]
             kept = [(llr, members) for llr, members in scored if llr >= self.least_llr]
-            if not kept:
-                continue
-            cited = [row for _, members in kept for row in members]
-            templates = templates_of(row for row in cited if row["operation"] in PREPARING)
-            launching = [row for row in cited if row["operation"] not in PREPARING]
-            launches = [launch for row in launching for launch in launches_of(row, templates)]
-            bill = bill_of(launches, facts).text if launches else ""
-            yield audit_finding(
-                self.meta,
-                cited,
-                fact_key="new_place",
-                because=_sentence([members for _, members in kept], bill),
-                llr=max(llr for llr, _ in kept),
-                severity=Severity.HIGH if any(map(_accelerated, cited)) else None,
-                stage=None if launches else "preparation",
-                ids=[instance_id for launch in launches for instance_id in launch.ids],
-                types={text_of(row, "instance_type") for row in cited},
-                compute=usages_of(_billable(launches), "launched by the calls cited, at list price"),
-            )
+            for number, episode in enumerate(_episodes(kept)):
+                yield self._finding(episode, "new_place" if number == 0 else f"new_place|{number}", facts)
+
+    def _finding(self, kept: Sequence[Scored], fact_key: str, facts: Facts) -> Finding:
+        cited = [row for _, members in kept for row in members]
+        templates = templates_of(row for row in cited if row["operation"] in PREPARING)
+        launching = [row for row in cited if row["operation"] not in PREPARING]
+        launches = [launch for row in launching for launch in launches_of(row, templates)]
+        bill = bill_of(launches, facts).text if launches else ""
+        llr = max(llr for llr, _ in kept)
+        gpu = any(map(_accelerated, cited))
+        return audit_finding(
+            self.meta,
+            cited,
+            fact_key=fact_key,
+            because=_sentence([members for _, members in kept], bill),
+            llr=llr,
+            severity=Severity.HIGH if gpu else Severity.LOW if llr < 2 else None,
+            stage=None if launches else "preparation",
+            ids=[instance_id for launch in launches for instance_id in launch.ids],
+            types={text_of(row, "instance_type") for row in cited},
+            compute=usages_of(_billable(launches), "launched by the calls cited, at list price"),
+        )
 
     def _llr(self, rows: Sequence[Row], facts: Facts) -> float:
         first = rows[0]
@@ -122,15 +136,40 @@ class UnusedRegionOrFamily(Detection):
         llr += 1.5 if any(map(accelerated, kinds)) else 0.0
         llr += 0.5 if any(vcpu_of(kind, text_of(first, "region"), facts) >= 48 for kind in kinds) else 0.0
         llr -= 0.5 if all(map(failed, rows)) else 0.0
-        llr -= 2.0 if self._small(rows, facts) else 0.0
+        size = self._plain_vcpus(rows, facts)
+        steps = ((self.small_vcpu_count, 2.0), (self.burst_vcpu_count, 1.5), (self.large_vcpu_count, 1.0))
+        llr -= next((less for bound, less in steps if size < bound), 0.0)
+        llr -= 1.0 if _hours_before(first, "principal_first_at") >= self.history_short_hours else 0.0
+        llr -= 1.0 if _hours_before(first, "account_first_at") < self.history_short_hours else 0.0
         return min(5.5, llr)
 
-    def _small(self, rows: Sequence[Row], facts: Facts) -> bool:
-        launches = [launch for row in rows for launch in launches_of(row)]
-        if any(accelerated(launch.instance_type) or not launch.instance_type for launch in launches):
-            return False
-        sizes = [vcpu_of(launch.instance_type, launch.region, facts) * launch.count for launch in launches]
-        return sum(sizes) < self.small_vcpu_count
+    def _plain_vcpus(self, rows: Sequence[Row], facts: Facts) -> float:
+        """vCPUs in all; beyond every bound where an accelerator is among them or no size is known."""
+        templates = templates_of(row for row in rows if row["operation"] in PREPARING)
+        launches = [
+            launch for row in rows if row["operation"] not in PREPARING for launch in launches_of(row, templates)
+        ]
+        known = [launch for launch in launches if launch.instance_type]
+        if not known or any(accelerated(launch.instance_type) for launch in known):
+            return math.inf
+        return sum(vcpu_of(launch.instance_type, launch.region, facts) * launch.count for launch in known)
+
+
+def _episodes(kept: Sequence[Scored]) -> list[list[Scored]]:
+    """What is new, cut where a day and more lies between one first launch and the next."""
+    ordered = sorted(kept, key=lambda pair: (instant(pair[1][0]["first_at"]), str(pair[1][0].get("region"))))
+    episodes: list[list[Scored]] = []
+    for pair in ordered:
+        if episodes and instant(pair[1][0]["first_at"]) - instant(episodes[-1][-1][1][0]["first_at"]) <= EPISODE_GAP:
+            episodes[-1].append(pair)
+        else:
+            episodes.append([pair])
+    return episodes
+
+
+def _hours_before(first: Row, column: str) -> float:
+    """Hours from an instant to the first launch of its kind."""
+    return (instant(first["first_at"]) - instant(first[column])).total_seconds() / 3600
 
 
 def _whole(row: Row, column: str) -> int:
