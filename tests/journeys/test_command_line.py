@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.journeys.story import write_story
@@ -115,6 +117,18 @@ def test_exit_code_option_answers_with_the_highest_severity(tmp_path: Path) -> N
 def test_standard_input_is_evidence() -> None:
     done = davylamp("scan", "-", "--format", "json", stdin=FAILED.encode())
     assert json.loads(done.stdout)["coverage"][0]["event_classes"] == {"authentication": 1}
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_parquet_is_read_from_a_stream_too(compressed: bool, tmp_path: Path) -> None:
+    flow = {"srcaddr": ["10.0.0.5"], "dstaddr": ["198.51.100.4"], "bytes": [500], "start": [1660000000]}
+    pq.write_table(pa.table(flow), tmp_path / "flow.parquet")
+    data = (tmp_path / "flow.parquet").read_bytes()
+    case = tmp_path / "case"
+    done = davylamp("scan", "-", "--case", str(case), stdin=gzip.compress(data) if compressed else data)
+    assert done.returncode == 0, done.stderr
+    [row] = davylamp("events", "network_activity", "--case", str(case)).stdout.splitlines()
+    assert {"path": "-", "line": 1, "dst_ip": "198.51.100.4"}.items() <= json.loads(row).items()
 
 
 def test_scanning_the_same_file_twice_into_a_case_changes_nothing(tmp_path: Path) -> None:

@@ -49,18 +49,25 @@ class _Stopped:
             raise
 
 
-def normalize_sql(engine: Engine, plan: SqlPlan, path: str, head: bytes, stream: BinaryIO, scratch: Path) -> Normalized:
-    """Runs a SQL plan over a stream (or, for Parquet, over the file itself)."""
+def normalize_sql(
+    engine: Engine, plan: SqlPlan, path: str, head: bytes, stream: BinaryIO, scratch: Path, shown: str | None = None
+) -> Normalized:
+    """Runs a SQL plan over a stream (or, for Parquet, over the file itself).
+
+    Args:
+        shown: the path that the rows are given; the path itself where it is the one that the user named.
+    """
+    named = shown_path(path) if shown is None else shown
     result = Normalized(notes=plan.notes)
     stopped = _Stopped()
     try:
         if plan.at_once is not None and plan.relation == "parquet" and not is_plain(path, plan.at_once):
             plan = replace(plan, at_once=None)
         if plan.at_once is not None:
-            normalize_at_once(plan, path, shown_path(path), stream, scratch, result)
+            normalize_at_once(plan, path, named, stream, scratch, result)
         else:
             _open_records(engine, plan, path, head, stream, scratch, result, stopped)
-        _run(engine, plan, shown_path(path), scratch, result)
+        _run(engine, plan, named, scratch, result)
     except Exception as error:
         if stopped.error is not None:
             raise stopped.error from None

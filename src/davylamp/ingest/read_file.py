@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ from davylamp.kit.source import EvidenceFile, RowSource, Source, SqlPlan, SqlSou
 from davylamp.model.coverage import PARTIAL, READ, UNREADABLE, UNRECOGNIZED, FileCoverage
 
 RECOGNIZED = 0.5
+_PARQUET_MAGIC = b"PAR1"
+_SPOOL_NAME = "spooled.parquet"
 
 
 @dataclass
@@ -71,6 +74,8 @@ def read_file(found: Found, sources: Sequence[Source], engine: Engine, scratch: 
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise CaseError("the case cannot be written", where=str(scratch), why=reason, hint="df -h") from error
         return FileResult(FileCoverage(found.shown, None, UNREADABLE, reason))
+    finally:
+        (scratch / _SPOOL_NAME).unlink(missing_ok=True)
 
 
 def _opened(path: str) -> BinaryIO:
@@ -94,7 +99,12 @@ def _read(
         reason = data.partial_reason or "the file is empty"
         state = UNREADABLE if data.partial_reason else READ
         return FileResult(FileCoverage(shown_path(path), None, state, reason), data.finish_digest(), data.raw_bytes)
-    sample = Sample(path, head, whole=len(head) < SAMPLE_BYTES)
+    if head.startswith(_PARQUET_MAGIC) and (path == STANDARD_INPUT or data.compression):
+        # Parquet is read from its end, so a stream of it must lie on the disk first.
+        stream = stream_with(head, stream)
+        sample = Sample(_spooled(stream, scratch), head, whole=len(head) < SAMPLE_BYTES)
+    else:
+        sample = Sample(path, head, whole=len(head) < SAMPLE_BYTES)
     path = shown_path(path)
     try:
         source = recognize(sample, sources)
@@ -106,7 +116,7 @@ def _read(
         return FileResult(coverage, data.finish_digest(), data.raw_bytes)
     try:
         normalized = _normalize(
-            source, sample, stream_with(head, stream), data, modified_at, engine, scratch, memory_bytes
+            source, sample, path, stream_with(head, stream), modified_at, engine, scratch, memory_bytes
         )
     except (CaseError, OSError):
         raise
@@ -125,6 +135,13 @@ def _head(stream: BinaryIO) -> bytes:
     while len(head) < SAMPLE_BYTES and (more := stream.read(SAMPLE_BYTES - len(head))):
         head += more
     return head
+
+
+def _spooled(stream: BinaryIO, scratch: Path) -> str:
+    target = scratch / _SPOOL_NAME
+    with target.open("wb") as file:
+        shutil.copyfileobj(stream, file, 1 << 20)
+    return str(target)
 
 
 def stream_with(head: bytes, rest: BinaryIO) -> BinaryIO:
@@ -159,8 +176,8 @@ def recognize(sample: Sample, sources: Sequence[Source]) -> Source | None:
 def _normalize(
     source: Source,
     sample: Sample,
+    path: str,
     stream: BinaryIO,
-    data: Decompressed,
     modified_at: datetime,
     engine: Engine,
     scratch: Path,
@@ -168,9 +185,9 @@ def _normalize(
 ) -> Normalized:
     if isinstance(source, SqlSource):
         plan = _plan(source, sample, modified_at)
-        return normalize_sql(engine, plan, sample.path, sample.head, stream, scratch)
+        return normalize_sql(engine, plan, sample.path, sample.head, stream, scratch, path)
     assert isinstance(source, RowSource)
-    return normalize_rows(engine, source, EvidenceFile(shown_path(sample.path), stream, memory_bytes), scratch)
+    return normalize_rows(engine, source, EvidenceFile(path, stream, memory_bytes), scratch)
 
 
 def _plan(source: SqlSource, sample: Sample, modified_at: datetime) -> SqlPlan:
