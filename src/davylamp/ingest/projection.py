@@ -55,7 +55,9 @@ def _reject(event_class: EventClass, given: Mapping[str, str]) -> str:
     ports = " OR ".join(
         f'"{name}" NOT BETWEEN 0 AND 65535'
         for name in _PORTS
-        if name in given and given[name] != "USMALLINT"  # a source that reads ports so narrowly has checked them
+        if name in given
+        and given[name] != "USMALLINT"  # a source that reads ports so narrowly has checked them
+        and event_class.name != "authentication"  # a verdict counts whatever port it names
     )
     counts = " OR ".join(f'"{name}" < 0' for name in _COUNTS if name in given)
     own = "CAST(reject AS VARCHAR)" if "reject" in given else "NULL"
