@@ -10,7 +10,7 @@ import sqlglot
 from davylamp.errors import UnitError
 from davylamp.kit import registry
 from davylamp.kit.detection import Detection
-from davylamp.store.carry import carry, java_pattern
+from davylamp.store.carry import carried_values, carry, java_pattern
 
 # Both have one; values differ, so a query may only compare hashes with each other.
 IN_BOTH = {"hash"}
@@ -94,3 +94,19 @@ def test_only_a_bare_end_is_rewritten(pattern: str, java: str) -> None:
 def test_classes_that_java_reads_otherwise_are_refused(pattern: str) -> None:
     with pytest.raises(UnitError):
         java_pattern(pattern)
+
+
+def test_a_pattern_that_is_a_threshold_is_carried_when_its_value_is_bound() -> None:
+    sql = "SELECT regexp_matches(a, $shape), regexp_extract(b, $part, 1) FROM t WHERE c = $shown"
+    assert ":shape" in carry(sql)
+    assert carried_values(sql, {"shape": "^x$", "part": "(y)$", "shown": "z$"}) == {
+        "shape": r"(?d)^x\z",
+        "part": r"(?d)(y)\z",
+        "shown": "z$",
+    }
+
+
+@pytest.mark.parametrize("unit", [pytest.param(unit, id=unit.meta.uid) for unit in registry.detections()])
+def test_every_pattern_among_the_thresholds_carries(unit: Detection) -> None:
+    carried = carried_values(registry.query_of(unit), unit.params)
+    assert set(carried) == set(unit.params)

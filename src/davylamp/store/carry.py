@@ -9,13 +9,13 @@ The rewrites (each is a place where both engines take the text and answer differ
 - `regexp_replace` without the option `g` replaces once in DuckDB and everywhere in Spark: taken only where the
   pattern is bound to one end of the text, which comes to the same.
 - Views are temporary ones: Spark's lasting views need a catalog and may not read temporary tables.
-- `$name` becomes the named marker `:name`; the caller binds the values.
+- `$name` becomes the named marker `:name`; the caller binds the values, patterns as `carried_values` gives them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from davylamp.errors import UnitError
@@ -47,6 +47,21 @@ def carry(sql: str, relation_of: Callable[[Sequence[str]], str] | None = None) -
         return str(tree.sql(dialect="spark", comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE))
     except sqlglot.errors.SqlglotError as error:
         raise _refused(str(error).splitlines()[0]) from error
+
+
+def carried_values(sql: str, params: Mapping[str, object]) -> dict[str, object]:
+    """The values to bind to the carried statement: patterns as Java writes them, all else as it is."""
+    import sqlglot
+    from sqlglot import exp
+
+    if not params:
+        return {}
+    patterns = {
+        node.expression.this
+        for node in sqlglot.parse_one(sql, read="duckdb").find_all(exp.RegexpLike, exp.RegexpExtract)
+        if isinstance(node.expression, exp.Placeholder)
+    }
+    return {name: java_pattern(str(value)) if name in patterns else value for name, value in params.items()}
 
 
 def _folded(node: Any) -> Any:
@@ -97,6 +112,8 @@ def _pattern(node: Any) -> Any:
     if not isinstance(node, exp.RegexpLike | exp.RegexpExtract | exp.RegexpReplace):
         return node
     pattern = node.expression
+    if isinstance(pattern, exp.Placeholder) and not isinstance(node, exp.RegexpReplace):
+        return node  # its value is carried when it is bound
     if not isinstance(pattern, exp.Literal):
         raise _refused(f"a pattern that is no literal: {pattern.sql(dialect='duckdb')}")
     if isinstance(node, exp.RegexpReplace) and node.args.get("single_replace") and not _bound(node):

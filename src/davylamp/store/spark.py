@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from davylamp.store.carry import carry
+from davylamp.store.carry import carried_values, carry
 
 # What makes a session answer like the embedded engine; all may be set while it runs.
 SETTINGS: Mapping[str, str] = {
@@ -57,7 +57,7 @@ class SparkEngine:
         self._session.catalog.dropTempView(name)
 
     def _run(self, sql: str, params: Mapping[str, object] | None) -> Any:
-        return self._session.sql(carry(sql, self._relation), args=dict(params or {}))
+        return self._session.sql(carry(sql, self._relation), args=carried_values(sql, params or {}))
 
     def _relation(self, files: Sequence[str]) -> str:
         """The temporary view over Parquet files, made when they are first asked for."""

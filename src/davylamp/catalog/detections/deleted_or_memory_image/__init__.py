@@ -1,0 +1,1 @@
+"""The detection `deleted_or_memory_image`."""

@@ -1,0 +1,1 @@
+"""The detection `hidden_process`."""

@@ -1,0 +1,1 @@
+"""The detection `image_in_temporary_path`."""

@@ -1,0 +1,1 @@
+"""The detection `kernel_thread_masquerade`."""

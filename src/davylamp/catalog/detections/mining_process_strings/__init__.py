@@ -1,0 +1,1 @@
+"""The detection `mining_process_strings`."""

@@ -1,0 +1,1 @@
+"""The detection `name_image_mismatch`."""

@@ -1,0 +1,1 @@
+"""The detection `outbound_guessing`."""

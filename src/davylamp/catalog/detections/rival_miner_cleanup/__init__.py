@@ -1,0 +1,1 @@
+"""The detection `rival_miner_cleanup`."""
