@@ -92,9 +92,11 @@ def case(tmp_path: Path) -> Iterator[Case]:
 def _firing() -> tuple[str, ...]:
     paths: list[str] = []
     folders = {unit.meta.uid: registry.folder_of(unit) for unit in registry.detections()}
-    # No detection's case holds another tool's alerts.
+    # No detection's case holds another tool's alerts, nor all that the sensor writes.
     folders |= {
-        unit.meta.uid: registry.folder_of(unit) for unit in registry.sources() if unit.meta.uid == "suricata_eve"
+        unit.meta.uid: registry.folder_of(unit)
+        for unit in registry.sources()
+        if unit.meta.uid in ("suricata_eve", "host_live")
     }
     for uid, folder in folders.items():
         for found in cases_of(uid, folder):

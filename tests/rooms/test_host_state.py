@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from davylamp.agent import files as files_module
-from davylamp.agent import metadata_service, state
+from davylamp.agent import metadata_service, services, state
 from davylamp.agent.files import HostFiles
 from davylamp.agent.packages import Packages
 from davylamp.agent.record import Look, Recorder
@@ -329,6 +329,20 @@ def test_the_metadata_service_is_asked_with_a_token(metadata_server: tuple[str, 
     assert facts == {"instance_uid": "i-0abc", "instance_type": "c7a.large", "region": "eu-north-1", "account_uid": "1"}
     assert asked[0].startswith("PUT /latest/api/token ")
     assert "X-aws-ec2-metadata-token: dG9rZW4=" in asked[1]
+
+
+def test_what_systemctl_shows_becomes_services() -> None:
+    said = (
+        "ExecStart={ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -D $OPTS ; ignore_errors=no ; pid=7 ; code=(null) }\n"
+        "MainPID=7\nUser=\nId=ssh.service\nActiveState=active\nSubState=running\n"
+        "FragmentPath=/lib/systemd/system/ssh.service\nUnitFileState=enabled\n\n"
+        "MainPID=0\nUser=anna\nId=job.service\nActiveState=failed\nUnitFileState=static\nFragmentPath=\n\n"
+        "MainPID=99999999999999999999\nId=\u0661.service\nActiveState=odd\n\nrubbish\n"
+    )
+    ssh, job, odd = services.services_shown(said)
+    assert (ssh["command"], ssh["process_pid"], ssh["enabled"]) == ("/usr/sbin/sshd -D $OPTS", 7, True)
+    assert (job["state"], job["enabled"], job["user_name"]) == ("failed", None, "anna")
+    assert (odd["state"], odd["process_pid"]) == ("unknown", None)
 
 
 def test_a_time_that_no_reader_accepts_is_left_out(root: Path) -> None:

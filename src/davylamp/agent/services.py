@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 
 from davylamp.agent import programs
 from davylamp.agent.files import HostFiles
@@ -11,7 +12,7 @@ from davylamp.agent.packages import Packages
 from davylamp.agent.record import plain
 from davylamp.agent.startup.init_scripts import FOLDERS, NO_SCRIPTS, OPENRC, RUNLEVELS, START
 
-SHOWN = ("Id", "ActiveState", "SubState", "UnitFileState", "ExecStart", "User", "MainPID", "FragmentPath", "Names")
+SHOWN = ("Id", "ActiveState", "SubState", "UnitFileState", "ExecStart", "User", "MainPID", "FragmentPath")
 ASK_S, OUTPUT_BYTES, SERVICES_COUNT = 10.0, 8 << 20, 5000
 ARGUMENTS = re.compile(r"argv\[\]=(.*?) ; ")
 STATES = {
@@ -45,25 +46,30 @@ def _systemd(files: HostFiles, packages: Packages) -> None:
     tool = programs.find("systemctl")
     if tool is None:
         raise OSError("systemd manages services here, and systemctl is not installed")
-    asked = [tool, "show", "--no-pager", "--all", "--type=service", f"--property={','.join(SHOWN)}", "*.service"]
-    said = plain(programs.output_of(asked, ASK_S, OUTPUT_BYTES))
+    asked = [tool, "show", "--no-pager", "--all", f"--property={','.join(SHOWN)}", "*.service"]
+    for columns in services_shown(plain(programs.output_of(asked, ASK_S, OUTPUT_BYTES))):
+        path = columns["file_path"]
+        files.look.record(
+            "service_state", **columns, file_package=packages.owner(path)[0] if isinstance(path, str) else None
+        )
+
+
+def services_shown(said: str) -> Iterator[dict[str, object]]:
+    """Columns of each service in what `systemctl show` says: blocks of `Name=value`, an empty line between them."""
     for block in said.split("\n\n")[:SERVICES_COUNT]:
         facts = dict(line.partition("=")[::2] for line in block.split("\n") if "=" in line)
         if not facts.get("Id"):
             continue
-        pid, path = facts.get("MainPID", "0"), facts.get("FragmentPath") or None
-        command = ARGUMENTS.search(facts.get("ExecStart", ""))
-        files.look.record(
-            "service_state",
-            name=facts["Id"],
-            state=STATES.get(facts.get("ActiveState", ""), "unknown"),
-            enabled=ENABLED.get(facts.get("UnitFileState", "")),
-            command=command.group(1) if command else None,
-            user_name=facts.get("User") or None,
-            process_pid=int(pid) if pid.isdigit() and pid != "0" else None,
-            file_path=path,
-            file_package=packages.owner(path)[0] if path else None,
-        )
+        pid, command = facts.get("MainPID", "0"), ARGUMENTS.search(facts.get("ExecStart", ""))
+        yield {
+            "name": facts["Id"],
+            "state": STATES.get(facts.get("ActiveState", ""), "unknown"),
+            "enabled": ENABLED.get(facts.get("UnitFileState", "")),
+            "command": command.group(1) if command else None,
+            "user_name": facts.get("User") or None,
+            "process_pid": int(pid) if pid.isascii() and pid.isdigit() and 0 < int(pid) < 1 << 31 else None,
+            "file_path": facts.get("FragmentPath") or None,
+        }
 
 
 def _init_scripts(files: HostFiles, packages: Packages) -> None:

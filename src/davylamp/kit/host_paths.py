@@ -39,7 +39,7 @@ def hidden_part(path: str) -> str | None:
     """
     shown = path.split("/", 3)[-1] if path.startswith(UNPACKED) else path
     for part in shown.split("/"):
-        if part.startswith(".") and part.strip(".") and part not in TOOL_FOLDERS:
+        if part.startswith(".") and part not in (".", "..") and part not in TOOL_FOLDERS:
             return part
     return None
 

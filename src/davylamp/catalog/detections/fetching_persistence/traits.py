@@ -38,10 +38,10 @@ URL = re.compile(r"\b(?:https?|ftp)://(?:[^\s/@\"']{1,64}@)?(\[[0-9A-Fa-f:.]+\]|
 BARE = re.compile(rf"{FETCH}(?:\s+-\S+){{0,8}}\s+[\"']?(\d{{1,3}}(?:\.\d{{1,3}}){{3}})(?::\d+)?/")
 # A word in the place of a command: at the start, after a separator, or after something that runs its argument.
 COMMAND = re.compile(
-    r"(?:^|[;&|({`\n]|\$\(|\bthen\s|\bdo\s|\belse\s)\s*"
+    r"(?:^|[;&|({\n]|(?<!\\)`|\$\(|\bthen\s|\bdo\s|\belse\s)\s*"
     r"(?:(?:sudo|nohup|exec|setsid|nice|ionice|env|timeout|command|source|\.|(?:/[\w./-]{0,60}/)?(?:ba|da|z|k|a)?sh|(?:/[\w./-]{0,60}/)?"
     r"(?:python[\d.]*|perl|php|ruby|node))\s+(?:-[\w.=-]+\s+|\d+\S*\s+|\w+=\S*\s+){0,6}){0,4}"
-    r"[\"']?((?:/|~/|\$HOME/|\$\{HOME\}/)[^\s;|&<>()\"'`]{1,300})"
+    r"[\"']?((?:/|~/|\$HOME/|\$\{HOME\}/)[\w./@%+:~-]{1,300})"
 )
 SCHEME = re.compile(
     r"\bstratum\d?\+(?:tcp|ssl|tls|udp)://|--donate-level\b|\b--?(?:algo|coin)[= ](?:rx/|randomx|monero|cn/)|--randomx-"
@@ -122,13 +122,15 @@ def is_address(host: str) -> bool:
 
 def _named(text: str) -> list[Trait]:
     found = []
+    # Who ends a miner names it, and does not bear its name; the text keeps its length.
+    others = RIVALS.sub(lambda hit: " " * len(hit.group()), text)
     for pattern, llr, name, words in (
         (SCHEME, 6.0, "miner", "a miner's own arguments ({})"),
         (WALLET, 6.0, "miner", "a Monero address ({})"),
         (NAMES, 5.0, "name", "a name that miners' startup items bear ({})"),
         (RIVALS, 3.5, "rivals", "it ends other miners ({})"),
     ):
-        if hit := pattern.search(text):
+        if hit := pattern.search(others if pattern is NAMES else text):
             found.append(Trait(llr, name, words.format(_short(hit.group())), hit.start()))
     return found
 

@@ -48,7 +48,9 @@ class FetchingPersistence(Detection):
     counts in full, others of another sort at 0.4; +1.0 when it runs at least every five minutes or, hidden in a home,
     at every boot (Kinsing: every minute; React2Shell: every five); -0.5 when a unit is not enabled, -1.5 for units
     that live in /run only until the next boot, which build systems make. Reported from 1.8 on (`least_llr`), at
-    most 6.5. Files that a package brought and nobody changed are left out. Weights are judgements from reports.
+    most 6.5. Files that a package brought and nobody changed are left out. Weights are judgements from reports; of
+    1,125 shell scripts and units of a Debian 12 machine, judged as if no package owned them, one reached 1.8: bzexe,
+    which unpacks into /tmp and runs from there.
 
     What it misses.
     A plain copy of a miner under an ordinary name in /usr/local/bin, started by an ordinary unit (its process is what
