@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from davylamp.errors import UsageError
 
 _BYTES = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*$", re.IGNORECASE)
+_LEAST_MEMORY_BYTES = 1_000_000
 _STEPS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _DURATION = re.compile(r"^(\d+)\s*(s|m|h|d|w)$")
 _DURATION_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -27,6 +28,38 @@ def parse_bytes(text: str) -> int:
     number, prefix, binary = match.groups()
     base = 1024 if binary else 1000
     return int(float(number) * base ** _STEPS[prefix.lower()])
+
+
+def parse_memory(text: str) -> int:
+    """Reads a limit of memory; below a megabyte nothing can be read at all.
+
+    Raises:
+        UsageError: the text is no size, or too small a one.
+    """
+    size_bytes = parse_bytes(text)
+    if size_bytes < _LEAST_MEMORY_BYTES:
+        raise UsageError(
+            "this is too little memory", where=text, why="a number without a unit is bytes", hint="write it like 1GB"
+        )
+    return size_bytes
+
+
+def parse_window(since: str | None, until: str | None, *, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """Reads the two ends of a window; an end that is not given is open.
+
+    Raises:
+        UsageError: an end is no time, or nothing can lie between them.
+    """
+    begin = parse_instant(since, now=now) if since else None
+    end = parse_instant(until, now=now) if until else None
+    if begin is not None and end is not None and begin >= end:
+        raise UsageError(
+            "nothing can lie in this window",
+            where=f"--since {since} --until {until}",
+            why="it ends before it begins, or as it begins",
+            hint="davylamp scan PATH --since 24h",
+        )
+    return begin, end
 
 
 def parse_duration(text: str) -> float:

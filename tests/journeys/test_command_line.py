@@ -92,6 +92,8 @@ def test_a_missing_path_is_nothing_readable_and_says_so(tmp_path: Path) -> None:
     [
         ("scan", "--format", "xml", "x"),
         ("scan", "--memory", "lots", "x"),
+        ("scan", "--memory", "0", "x"),
+        ("scan", "--since", "2026-03-02", "--until", "2026-03-01", "x"),
         ("scan", "--since", "yesterday-ish", "x"),
         ("explain", "no_such_unit"),
         ("units", "no_such_kind"),

@@ -27,18 +27,18 @@ def _scan(options: argparse.Namespace) -> int:
     from davylamp.app.scan import ScanRequest, scan
     from davylamp.app.scan_host import scan_host
     from davylamp.cli.progress import progress_on
-    from davylamp.units import parse_bytes, parse_duration, parse_instant
+    from davylamp.units import parse_duration, parse_memory, parse_window
 
-    now = datetime.now(UTC)
+    since, until = parse_window(options.since, options.until, now=datetime.now(UTC))
     host = not options.paths or options.paths[0] == HOST
     request = ScanRequest(
         paths=tuple(options.paths[1:] if host else options.paths),
         case_folder=_path(options.case),
         assets_file=_path(options.assets),
         prices_file=_path(options.prices),
-        since=parse_instant(options.since, now=now) if options.since else None,
-        until=parse_instant(options.until, now=now) if options.until else None,
-        memory_bytes=parse_bytes(options.memory),
+        since=since,
+        until=until,
+        memory_bytes=parse_memory(options.memory),
         by_severity=options.exit_code,
     )
     with progress_on(sys.stderr) as progress:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from davylamp.kit.engine import literal
 
-PROGRAM = "dnsmasq(?:-dhcp)?|pihole-FTL|unbound|named|dhcpd"
+# Programs that ask for an address of the machine they run on, and say which one it got.
+LEASED = "dhclient|dhcpcd|systemd-networkd|NetworkManager"
+PROGRAM = f"dnsmasq(?:-dhcp)?|pihole-FTL|unbound|named|dhcpd|{LEASED}"
 NEEDLE = """(contains(text, 'dnsmasq') OR contains(text, 'pihole-FTL') OR contains(text, 'unbound')
-    OR contains(text, 'named') OR contains(text, 'dhcpd'))"""
+    OR contains(text, 'named') OR contains(text, 'dhcp') OR contains(text, 'DHCP')
+    OR contains(text, 'dhclient'))"""
 
 _BIND_DAY = r"^[0-9]{2}-[A-Z][a-z]{2}-[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3} "
 _BIND_ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,12}(?:Z|[+-][0-9]{2}:?[0-9]{2})?) ((?:[a-z-]+: )*client )"
@@ -39,6 +42,11 @@ _UNBOUND = (
     r"(?: ([A-Z]+) ([0-9.]+) [01] [0-9]+)?"
 )
 _DNSMASQ_LEASE = r"^(?:[0-9]+ )?DHCPACK\([^ )]*\) ([0-9.]+) ([0-9a-fA-F:]{17})(?: ([^ ]+))?$"
+_OWN_LEASE = (
+    r"^(?:bound to |[^ ]+: DHCPv4 address |[^ ]+: leased "
+    r"|<info> .{0,40}dhcp4 \([^)]*\): (?:state changed .{0,60}address=| *address ))"
+    r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})()()(?:[/, ]|$)"
+)
 _DHCPD_LEASE = r"^DHCPACK on ([0-9.]+) to ([0-9a-fA-F:]{17})(?: \((.*)\))? via "
 
 
@@ -89,7 +97,9 @@ def parsed(relation: str, carried: str, keep: str) -> str:
         CASE WHEN program = 'unbound'
             THEN {_extract("said", _UNBOUND, "ip", "name", "type", "rcode", "took")} END AS unbound,
         CASE WHEN program = 'dnsmasq-dhcp' THEN {_extract("said", _DNSMASQ_LEASE, "ip", "mac", "name")}
-            WHEN program = 'dhcpd' THEN {_extract("said", _DHCPD_LEASE, "ip", "mac", "name")} END AS lease
+            WHEN program = 'dhcpd' THEN {_extract("said", _DHCPD_LEASE, "ip", "mac", "name")}
+            WHEN regexp_full_match(program, '{LEASED}') THEN {_extract("said", _OWN_LEASE, "ip", "mac", "name")}
+            END AS lease
         FROM ({said}) AS said_lines"""
     kinds = f"""SELECT *, CASE
             WHEN question.whole <> '' AND ending.whole <> '' THEN 'dnsmasq'
@@ -131,7 +141,7 @@ def _columns() -> str:
             OR contains(answer, 'blacklist') OR contains(answer, 'gravity')) THEN 'block' END AS action,
         nullif(split_part(extra.whole, ' ', 1), '') AS serial,
         nullif(lease.ip, '') AS ip, lower(nullif(lease.mac, '')) AS mac,
-        nullif(nullif(lease.name, ''), '*') AS lease_name, reject"""
+        CASE WHEN lease.mac = '' THEN device_name ELSE nullif(nullif(lease.name, ''), '*') END AS lease_name, reject"""
 
 
 def questions(relation: str) -> str:
@@ -182,8 +192,9 @@ def leases(relation: str) -> str:
     """A SELECT of `device_inventory` rows: renewals of one lease by one machine are one statement."""
     return f"""SELECT min(time) AS time, 'dhcp_lease' AS ground, lease_name AS device_name, ip, mac,
         min(line) AS line, min(byte_offset) AS byte_offset
-        FROM (SELECT *, sum(CASE WHEN mac = before_mac THEN 0 ELSE 1 END)
+        FROM (SELECT *, sum(CASE WHEN holder = before_holder THEN 0 ELSE 1 END)
             OVER (PARTITION BY ip ORDER BY line ROWS UNBOUNDED PRECEDING) AS spell
-            FROM (SELECT *, lag(mac) OVER (PARTITION BY ip ORDER BY line) AS before_mac
+            FROM (SELECT *, coalesce(mac, lease_name) AS holder,
+                    lag(coalesce(mac, lease_name)) OVER (PARTITION BY ip ORDER BY line) AS before_holder
                 FROM {relation} AS dated WHERE kind = 'lease' AND reject IS NULL) AS leases) AS spells
         GROUP BY ip, mac, lease_name, spell"""

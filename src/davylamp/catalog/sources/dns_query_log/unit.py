@@ -29,6 +29,7 @@ _SPOKEN = re.compile(
     r"(?:info|query|reply): (?:(?:query|reply): )?[0-9a-fA-F.:]+(?:@\d+)? \S+ [A-Z0-9]+ (?:IN|CH|HS)"
     r"|dhcpd" + _AFTER + r"DHCPACK on "
 )
+_LEASED = re.compile(rf" (?:{grammar.LEASED})" + _AFTER + r"(?:.*dhcp4|.*DHCPv4 address|bound to|\S+: leased) ")
 _STAMPED = re.compile(syslog_lines.STAMP + r"|^\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d:\d\d\.\d{3} |^\[\d{9,10}\] unbound\[")
 
 
@@ -38,7 +39,8 @@ class DnsQueryLog(SqlSource):
     What it reads.
     dnsmasq's `log-queries` (also `extra`), unbound's `log-queries` and `log-replies` (also with `log-tag-queryreply`),
     BIND's `queries` category and its denied queries, each through syslog or in the program's own file, and the DHCPACK
-    lines of dnsmasq and ISC dhcpd. Stamps without a year are dated as in `sshd_syslog`, and stamps without a zone taken
+    lines of dnsmasq and ISC dhcpd, and what dhclient, dhcpcd, systemd-networkd and NetworkManager say of the address
+    that their own machine got. Stamps without a year are dated as in `sshd_syslog`, and stamps without a zone taken
     for UTC; the coverage row says so.
 
     What it gives.
@@ -46,7 +48,8 @@ class DnsQueryLog(SqlSource):
     latest question for that name and family; Pi-hole's and other lists' blocks become `action` block. A question that
     unbound logs again as reply is one row, with the reply's code. `device_name` is set only for questions from the
     machine itself (loopback): the host in the stamp is the resolver, not the asker.
-    `device_inventory`: `dhcp_lease` statements, one for each spell in which a hardware address held an address.
+    `device_inventory`: `dhcp_lease` statements, one for each spell in which a hardware address (or, as told by itself,
+    a host) held an address.
 
     What it leaves out.
     BIND and unbound logs hold no answers. Forwarding, cache and other lines of these programs, and lines of other
@@ -71,6 +74,9 @@ class DnsQueryLog(SqlSource):
         # unbound's own file opens with `[`, as a JSON array does; the stamps tell.
         stamped = [line[:400] for line in map(syslog_lines.usual, sample.lines[:600]) if _STAMPED.match(line)]
         spoken_count = sum(1 for line in stamped if _SPOKEN.search(line))
+        if spoken_count == 0 and any(map(_LEASED.search, stamped)):
+            # A machine's own syslog: whoever reads it, the address that it got is read beside.
+            return 0.5
         if spoken_count == 0 or len(stamped) * 2 < sum(1 for line in sample.lines[:600] if line.strip()):
             return 0.0
         return 0.92 if spoken_count >= sum(1 for line in stamped if " sshd" in line) else 0.6
