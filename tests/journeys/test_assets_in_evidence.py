@@ -64,6 +64,19 @@ def test_a_launch_names_the_interface_and_the_address_of_its_account_alone(tmp_p
     assert by_account["222222222222"] != "i-0abc"
 
 
+def test_what_reaches_an_interface_was_sent_by_another_machine(tmp_path: Path) -> None:
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    account = "111111111111"
+    out = FLOW.format(account=account)
+    inward = out.replace("10.0.0.5 198.51.100.9 49152 443", "10.0.0.9 10.0.0.5 49152 22")
+    container = out.replace("10.0.0.5 ", "10.0.0.77 ")
+    (evidence / "flow.log").write_text(out + inward + container, encoding="utf-8")
+    (evidence / "trail.json").write_text(launch(account, "i-0abc"), encoding="utf-8")
+    by_source = {row["src_ip"]: row["asset"] for row in rows(evidence, "network_activity")}
+    assert by_source == {"10.0.0.5": "i-0abc", "10.0.0.9": "10.0.0.9", "10.0.0.77": "i-0abc"}
+
+
 def test_a_declared_instance_gives_its_name_to_flows_seen_at_its_interface(tmp_path: Path) -> None:
     evidence = tmp_path / "evidence"
     evidence.mkdir()

@@ -35,7 +35,9 @@ _ASSET: Mapping[str, str] = {
     "network_activity": (
         "coalesce(CASE WHEN t.process_pid IS NOT NULL THEN coalesce(n.asset, t.device_name) END, "
         "a.asset, CASE WHEN coalesce(i.asset, f.asset, p.asset, t.instance_uid) IS NOT NULL "
-        "AND (t.direction = 'egress' OR (t.direction IS NULL AND {private})) "
+        "AND (t.direction = 'egress' OR (t.direction IS NULL AND {private} "
+        # What comes to the interface's own address was sent by somebody else.
+        "AND (b.asset IS NULL OR b.asset <> coalesce(i.asset, f.asset, p.asset, t.instance_uid)))) "
         "THEN coalesce(i.asset, f.asset, p.asset, t.instance_uid) END, "
         "t.src_ip, n.asset, t.device_name, 'unknown host')"
     ),
@@ -151,7 +153,7 @@ def _with_asset(event_class: EventClass, known: frozenset[str], owned: bool) -> 
     columns = {column.name for column in event_class.stored}
     expression = _ASSET.get(name, _HOST_ASSET).format(private=_PRIVATE)
     joins = _joins(name, columns, known)
-    for alias in "pifnas":
+    for alias in "pifnasb":
         if alias not in joins:
             expression = expression.replace(f"{alias}.asset", "CAST(NULL AS VARCHAR)")
     peer = f", {'b.asset' if 'b' in joins else 'CAST(NULL AS VARCHAR)'} AS peer_asset"
