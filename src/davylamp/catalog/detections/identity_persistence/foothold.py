@@ -63,7 +63,7 @@ def _login(row: Row) -> Foothold | None:
 
 
 def _policy_document(row: Row) -> object:
-    for name in ("policyDocument", "assumeRolePolicyDocument"):
+    for name in ("policyDocument", "assumeRolePolicyDocument", "policy"):
         text = first_text(request(row), name)
         if text:
             return document(unquote(text) if text.startswith("%") else text)
@@ -138,7 +138,7 @@ def _trust(row: Row) -> Foothold | None:
         return None
     llr = (4.0 if "*" in strangers else 3.2) - (0.8 if row["operation"] == "CreateRole" else 0.0)
     role = first_text(request(row), "roleName")
-    return Foothold("trust", role, f"let {strangers[0]} assume", llr)
+    return Foothold("role", role, f"let {strangers[0]} assume", llr)
 
 
 def _everybody(asked: object) -> bool:
@@ -169,6 +169,21 @@ def _provider(row: Row) -> Foothold | None:
     return Foothold("trust", first_text(request(row), "name", "url"), "added a log-in provider", 2.5)
 
 
+def _trust_anchor(row: Row) -> Foothold | None:
+    return Foothold("trust", first_text(request(row), "name"), "added a certificate authority for roles", 2.5)
+
+
+def _federated_token(row: Row) -> Foothold | None:
+    """Such credentials outlive the key they were made with; a policy for one task is what portals hand out."""
+    name, rights = first_text(request(row), "name"), _rights(row) or _rights_by_arn(row)
+    return Foothold("token", name, f"made credentials that keep {rights} for", 2.0) if rights else None
+
+
+def _rights_by_arn(row: Row) -> str:
+    named = [arn.rpartition("/")[2] for arn in texts(request(row), "arn") if _POWERFUL.search(arn)]
+    return named[0] if named else ""
+
+
 _READERS: Mapping[str, Callable[[Row], Foothold | None]] = {
     "CreateUser": _created_user,
     "CreateAccessKey": _access_key,
@@ -186,6 +201,8 @@ _READERS: Mapping[str, Callable[[Row], Foothold | None]] = {
     "CreateRole": _trust,
     "CreateSAMLProvider": _provider,
     "CreateOpenIDConnectProvider": _provider,
+    "CreateTrustAnchor": _trust_anchor,
+    "GetFederationToken": _federated_token,
     "ImportKeyPair": _key_pair,
     "CreateKeyPair": _key_pair,
     "VerifyEmailIdentity": _mail,

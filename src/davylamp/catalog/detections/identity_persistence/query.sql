@@ -12,7 +12,8 @@ WITH calls AS (
   WHERE operation IN (
       'CreateUser', 'CreateAccessKey', 'CreateLoginProfile', 'UpdateLoginProfile', 'AttachUserPolicy', 'AttachRolePolicy',
       'AttachGroupPolicy', 'PutUserPolicy', 'PutRolePolicy', 'PutGroupPolicy', 'AddUserToGroup', 'UpdateAssumeRolePolicy',
-      'CreateRole', 'CreatePolicyVersion', 'SetDefaultPolicyVersion', 'CreateSAMLProvider', 'CreateOpenIDConnectProvider',
+      'CreateRole', 'CreatePolicyVersion', 'SetDefaultPolicyVersion', 'CreateSAMLProvider', 'CreateOpenIDConnectProvider', 'CreateTrustAnchor',
+      'GetFederationToken',
       'ImportKeyPair', 'CreateKeyPair', 'VerifyEmailIdentity', 'VerifyDomainIdentity', 'CreateEmailIdentity',
       'PutAccountDetails', 'UpdateAccountSendingEnabled', 'PutAccountSendingAttributes', 'CreateSMTPCredential'
     )

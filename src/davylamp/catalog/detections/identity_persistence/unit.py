@@ -27,8 +27,8 @@ class IdentityPersistence(Detection):
 
     What it sees.
     New users, access keys and passwords for others, rights that amount to everything or to sending mail, role trust
-    given to another account or to everybody, functions that anybody may call, key pairs in several regions, mail
-    sending.
+    given to another account or to everybody, log-in providers and certificate authorities for roles, federated
+    credentials with every right, functions that anybody may call, key pairs in several regions, mail sending.
 
     Why it matters.
     Disabling the stolen key does not end it when another way in was made. In the campaign of November 2025 the
@@ -36,16 +36,18 @@ class IdentityPersistence(Detection):
     last thing they meant to do.
 
     How it decides.
-    Each act has a weight (natural log, a judgement from public reports, in the table beside this page): a user 1, a
-    key or password for another 2 (1 for a password that must be changed at the next log-in: a help desk), full rights
-    2.8, and so a key of the root user, which may do everything and which no account needs, rights over one compute
-    service 1.8, a group 0.5 to 2, trust for another account 3.2, for everybody 4, a function open to all 3.5 (2 where
-    it is a public function address, which web hooks use), mail 1.5. Acts on the same user or role are one finding: the
-    strongest in full and the others at 0.3 (`further_ratio`: they share a cause, as findings of one group do), at most
-    5.5. A user alone is nothing: what is left below 1.5 (`least_llr`) is not reported. 1.5 less when everything was
-    refused; 1.5 less for a principal that does such things on five days (`steady_days_count`): an identity pipeline; 1
-    less for a session of single sign-on, whose role names cannot be chosen. Key pairs count from two regions on. A
-    trust with a condition (an external id, a provider's subject) is how suppliers are let in, and is left out.
+    Each act has a weight (natural log, a judgement from public reports, in the table beside this page): a user 1,
+    a key or password for another 2 (1 for a password that must be changed at the next log-in: a help desk), full
+    rights 2.8, and so a key of the root user, which may do everything and which no account needs, rights over one
+    compute service 1.8, a group 0.5 to 2, trust for another account 3.2, for everybody 4, a provider or
+    certificate authority 2.5, federated credentials 2 when they keep every right (they outlive the key they were
+    made with), a function open to all 3.5 (2 where it is a public function address, which web hooks use), mail
+    1.5. Acts on the same user or role are one finding: the strongest in full and the others at 0.3
+    (`further_ratio`: they share a cause, as findings of one group do), at most 5.5. A user alone is nothing: what
+    is left below 1.5 (`least_llr`) is not reported. 1.5 less when everything was refused; 1.5 less for a
+    principal that does such things on five days (`steady_days_count`): an identity pipeline; 1 less for a session
+    of single sign-on, whose role names cannot be chosen. Key pairs count from two regions on. A trust with a
+    condition (an external id, a provider's subject) is how suppliers are let in, and is left out.
 
     What it misses.
     Rights by a policy of a harmless name; an old user's second key made by itself; roles that were there and are
