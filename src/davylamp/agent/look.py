@@ -14,7 +14,7 @@ from davylamp.agent.observe import Observation
 from davylamp.agent.processes import OwnerOf, Table, collect_hidden
 from davylamp.agent.record import Look, Recorder
 
-State = Callable[[Look], OwnerOf | None]
+State = Callable[[Look], OwnerOf]
 
 
 def look_at_host(

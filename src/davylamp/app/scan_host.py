@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from davylamp.agent.capture import Capture, remove_if_empty
 from davylamp.agent.look import look_at_host
-from davylamp.agent.record import Recorder, this_host
+from davylamp.agent.packages import Packages
+from davylamp.agent.processes import OwnerOf
+from davylamp.agent.record import Look, Recorder, this_host
+from davylamp.agent.state import collect_state
 from davylamp.app.places import state_folder
 from davylamp.app.progress import Progress
 from davylamp.app.scan import ScanRequest, ScanResult, scan
@@ -25,9 +29,15 @@ LOGS = ("/var/log/auth.log", "/var/log/auth.log.1", "/var/log/secure")
 
 
 def scan_host(
-    request: ScanRequest, observe_s: float = DEFAULT_OBSERVE_S, progress: Progress | None = None
+    request: ScanRequest,
+    observe_s: float = DEFAULT_OBSERVE_S,
+    progress: Progress | None = None,
+    metadata: bool = False,
 ) -> ScanResult:
     """Looks at this host for `observe_s` seconds and scans what was seen, with the host's own logs.
+
+    Args:
+        metadata: ask the cloud's metadata service what this machine is; otherwise nothing leaves the host.
 
     Raises:
         CaseError: what was seen cannot be written.
@@ -35,7 +45,7 @@ def scan_host(
     if request.case_folder is not None:
         Case(request.case_folder, create=True).close()
     folder = (request.case_folder or state_folder()) / "host"
-    evidence, packets = _observed(folder, observe_s, progress)
+    evidence, packets = _observed(folder, observe_s, progress, metadata)
     if request.case_folder is None:
         _forget_older(folder)
     logs = [path for path in LOGS if Path(path).is_file()]
@@ -44,7 +54,7 @@ def scan_host(
     return scan(replace(request, paths=(str(evidence), *captures, *logs, *request.paths), recorded_by=own), progress)
 
 
-def _observed(folder: Path, observe_s: float, progress: Progress | None) -> tuple[Path, Path]:
+def _observed(folder: Path, observe_s: float, progress: Progress | None, metadata: bool) -> tuple[Path, Path]:
     """Lets the sensor write its records and its capture; a Ctrl-C ends the look early and keeps what was seen."""
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
     packets = target.with_suffix(".pcap")
@@ -52,7 +62,7 @@ def _observed(folder: Path, observe_s: float, progress: Progress | None) -> tupl
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with target.open("w", encoding="ascii") as out, packets.open("wb") as kept:
-            look_at_host(Recorder(out.write), Capture(kept), observe_s, _no_state, tick)
+            look_at_host(Recorder(out.write), Capture(kept), observe_s, partial(_state, metadata), tick)
         remove_if_empty(str(packets))
     except OSError as error:
         raise CaseError(
@@ -64,8 +74,10 @@ def _observed(folder: Path, observe_s: float, progress: Progress | None) -> tupl
     return target, packets
 
 
-def _no_state(_: object) -> None:
-    return None
+def _state(metadata: bool, look: Look) -> OwnerOf:
+    packages = Packages(look)
+    collect_state(look, packages, metadata)
+    return packages.owner
 
 
 def _nothing(_: float) -> None:

@@ -42,7 +42,10 @@ def _scan(options: argparse.Namespace) -> int:
         by_severity=options.exit_code,
     )
     with progress_on(sys.stderr) as progress:
-        result = scan_host(request, parse_duration(options.observe), progress) if host else scan(request, progress)
+        if host:
+            result = scan_host(request, parse_duration(options.observe), progress, options.metadata)
+        else:
+            result = scan(request, progress)
     with _output(options.output) as out:
         _render(result.document, options.format, out)
     for failure in result.failures:

@@ -54,6 +54,7 @@ def _scan(commands: argparse._SubParsersAction[_Parser]) -> None:
         "paths", nargs="*", metavar="PATH", help="host (this machine; the default), file, folder, glob, or -"
     )
     scan.add_argument("--observe", metavar="TIME", default="20s", help="how long to look at the host (default: 20s)")
+    scan.add_argument("--metadata", action="store_true", help="ask the cloud's metadata service what this host is")
     scan.add_argument("--assets", metavar="FILE", help="assets file (default: davylamp.toml in a scanned folder)")
     scan.add_argument("--prices", metavar="FILE", help="CSV of your own prices, laid over the bundled ones")
     _case_option(scan, "keep the evidence store here; can be scanned into again")

@@ -87,9 +87,9 @@ class SteadyComputeThinSocket(Detection):
     connections_most_count = 4
 
     def could_look(self, facts: Facts) -> str:
-        """Needs both: who burns, and who talks."""
-        missing = [name for name in ("process_usage", "socket_usage") if not facts.has_rows(name)]
-        return f"no {' and no '.join(missing)} evidence" if missing else ""
+        """A sensor that met nobody who burns, or no connection, has looked; a log of commands has not."""
+        sensed = ("process_usage", "socket_usage", "listening_port")
+        return "" if any(map(facts.has_rows, sensed)) else "no process_usage and no socket_usage evidence"
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding per process."""
