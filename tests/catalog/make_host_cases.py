@@ -186,5 +186,55 @@ def steady_compute() -> None:
     made.write(unit, "survives_absurd_figures")
 
 
+def pool_socket() -> None:
+    """Cases of `pool_socket_owner`: names and addresses are of the bundled set, and are never looked up."""
+    unit = "pool_socket_owner"
+    made = HostFile()
+    started = made.process(4242, "dbus-worker")
+    made.connection(4242, started, mining(20, 1), POOL)
+    made.recorder.record(
+        "dns_activity", BEGAN_AT - 599, query_name="pool.supportxmr.com", query_type="A", answers=[POOL[0]]
+    )
+    made.write(unit, "fires_on_answer_of_dns_before")
+
+    made = HostFile()
+    started = made.process(4243, "dbus-worker")
+    made.connection(4243, started, mining(20, 2), ("127.0.0.1", 13333))
+    made.recorder.record(
+        "host_setting", BEGAN_AT, kind="hosts_entry", name="xmr.2miners.com", value="127.0.0.1", file_path="/etc/hosts"
+    )
+    made.write(unit, "fires_on_line_of_hosts_file_to_a_tunnel_here")
+
+    made = HostFile()
+    started = made.process(4244, "java")
+    made.connection(4244, started, [(3.0, 4000, 90_000)], POOL)
+    made.recorder.record(
+        "dns_activity", BEGAN_AT - 599, query_name="supportxmr.com.example.org", query_type="A", answers=[POOL[0]]
+    )
+    made.recorder.record("dns_activity", BEGAN_AT - 9, query_name="coinbase.com", query_type="A", answers=[POOL[0]])
+    made.write(unit, "quiet_on_names_that_only_look_like_it")
+
+    made = HostFile()
+    started = made.process(4245, "nginx")
+    made.connection(4245, started, [(3.0, 4000, 900)], ("198.51.100.9", 443))
+    made.recorder.record(
+        "dns_activity", BEGAN_AT - 599, query_name="pool.supportxmr.com", query_type="A", answers=[POOL[0]]
+    )
+    made.write(unit, "quiet_on_connection_elsewhere_after_a_lookup")
+
+    made = HostFile()
+    started = made.process(4246, "dbus-worker")
+    made.connection(4246, started, mining(20, 3), ("203.0.113.50", 443))
+    made.write(unit, "misses_a_proxy_in_no_list")
+
+    made = HostFile()
+    started = made.process(4247, "a\nb\x1b[31m")
+    made.connection(4247, started, [(1.0, 2**62, 1)], ("::ffff:999.1.1.1", -5))
+    made.recorder.record("dns_activity", BEGAN_AT, query_name="\x00." * 300, answers=["::ffff:999.1.1.1", "\u202e", ""])
+    made.lines.append('{"record":"dns_activity","time":1764210001,"answers":{"a":1},"query_name":["x"]}\n')
+    made.write(unit, "survives_hostile_names")
+
+
 if __name__ == "__main__":
     steady_compute()
+    pool_socket()

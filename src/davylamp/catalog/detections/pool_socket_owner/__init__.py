@@ -1,0 +1,1 @@
+"""The detection `pool_socket_owner`."""
