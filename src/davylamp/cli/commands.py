@@ -55,6 +55,34 @@ def _scan(options: argparse.Namespace) -> int:
     return result.exit_code
 
 
+def _drill(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from davylamp.app.drill import chosen_drills, run_drill
+    from davylamp.app.exit_codes import DRILL_NOT_AS_EXPECTED, READ_ALL
+    from davylamp.cli.progress import progress_on
+    from davylamp.report.terminal.drills import outcome_line, summary_line
+    from davylamp.units import parse_duration
+
+    drills = chosen_drills(options.drills)
+    if options.list:
+        for drill in drills:
+            sys.stdout.write(f"{drill.meta.letter}  {drill.meta.uid:<26} {drill.meta.title}\n")
+        return READ_ALL
+    outcomes = []
+    for drill in drills:
+        with progress_on(sys.stderr) as progress:
+            outcomes.append(run_drill(drill, parse_duration(options.observe), options.seed, progress))
+        if options.format == "text":
+            sys.stdout.write(outcome_line(outcomes[-1]))
+            sys.stdout.flush()
+    if options.format == "json":
+        sys.stdout.write(json.dumps([asdict(each) for each in outcomes], indent=2) + "\n")
+    else:
+        sys.stdout.write(summary_line(outcomes))
+    return READ_ALL if all(each.as_expected for each in outcomes) else DRILL_NOT_AS_EXPECTED
+
+
 def _render(document: dict[str, Any], report_format: str, out: TextIO) -> None:
     if report_format == "json":
         from davylamp.report.document import dump_document
@@ -219,6 +247,7 @@ def _output(target: str | None) -> Iterator[TextIO]:
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "scan": _scan,
+    "drill": _drill,
     "show": _show,
     "explain": _explain,
     "units": _units,

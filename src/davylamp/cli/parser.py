@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"davylamp {davylamp.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     _scan(commands)
+    _drill(commands)
     _show(commands)
     _catalog(commands)
     _case_views(commands)
@@ -64,6 +65,15 @@ def _scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     scan.add_argument("--until", metavar="T", help="only events before this instant")
     scan.add_argument("--memory", metavar="SIZE", default="1GB", help="memory to stay under (default: 1GB)")
     scan.add_argument("--exit-code", action="store_true", help="answer with 11 to 15 by the highest severity found")
+
+
+def _drill(commands: argparse._SubParsersAction[_Parser]) -> None:
+    drill = commands.add_parser("drill", help="prove on this machine, without harm, that mining is caught")
+    drill.add_argument("drills", nargs="*", metavar="DRILL", help="letters (a to i) or names (default: all)")
+    drill.add_argument("--list", action="store_true", help="say what each drill plays, and play nothing")
+    drill.add_argument("--observe", metavar="TIME", default="20s", help="how long to look at each (default: 20s)")
+    drill.add_argument("--seed", type=int, default=1, help="seed of the emulated dialogues (default: 1)")
+    drill.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
 def _show(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from davylamp.errors import UnitError
 from davylamp.kit.detection import Detection
+from davylamp.kit.drill import Drill
 from davylamp.kit.source import RowSource, Source, SqlSource
 
 ENTRY_POINT_GROUP = "davylamp.units"
 KINDS = ("sources", "detections", "checks", "protections", "sinks", "drills")
-_BASES: dict[str, type] = {"sources": Source, "detections": Detection}
-_ABSTRACT: tuple[type, ...] = (Source, SqlSource, RowSource, Detection)
+_BASES: dict[str, type] = {"sources": Source, "detections": Detection, "drills": Drill}
+_ABSTRACT: tuple[type, ...] = (Source, SqlSource, RowSource, Detection, Drill)
 
 
 def _catalog() -> Path:
@@ -69,6 +70,12 @@ def detections() -> tuple[Detection, ...]:
     """Every detection, in the order of its uid."""
     units: list[Detection] = [unit() for unit in _classes("detections")]
     return tuple(sorted(units, key=lambda unit: unit.meta.uid))
+
+
+def drills() -> tuple[Drill, ...]:
+    """Every drill, in the order of the score sheet."""
+    units: list[Drill] = [unit() for unit in _classes("drills")]
+    return tuple(sorted(units, key=lambda unit: (unit.meta.letter, unit.meta.uid)))
 
 
 def folder_of(unit: object) -> Path:

@@ -41,7 +41,7 @@ class Tls:
     server_name: str = "pool.test"
 
 
-class _Clock:
+class Clock:
     """One beginning for both ends: the end that is ready first sets it."""
 
     def __init__(self) -> None:
@@ -53,10 +53,12 @@ class _Clock:
         return self._started_s
 
 
-class _Side:
+class Side:
     """One end: says its messages on time and never before what they answer; hears until the other end closes."""
 
-    def __init__(self, dialogue: Dialogue, outbound: bool, speed_ratio: float, clock: _Clock) -> None:
+    def __init__(
+        self, dialogue: Dialogue, outbound: bool, speed_ratio: float = 1.0, clock: Clock | None = None
+    ) -> None:
         self.turns: list[tuple[Message, int]] = []
         heard_bytes = 0
         for message in dialogue:
@@ -65,7 +67,7 @@ class _Side:
             else:
                 heard_bytes += len(message.payload)
         self.speed_ratio = speed_ratio
-        self.clock = clock
+        self.clock = clock or Clock()
         self.received_bytes = 0
         self.done = False
         self._more = asyncio.Event()
@@ -127,9 +129,9 @@ async def play_between(
     Args:
         listening: bound to an address that `calling`, not yet connected, can reach.
     """
-    clock = _Clock()
-    client_side = _Side(dialogue, True, speed_ratio, clock)
-    server_side = _Side(dialogue, False, speed_ratio, clock)
+    clock = Clock()
+    client_side = Side(dialogue, True, speed_ratio, clock)
+    server_side = Side(dialogue, False, speed_ratio, clock)
     serving: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
     server = await asyncio.start_server(_handler(server_side, serving), sock=listening, ssl=tls.server if tls else None)
     address = listening.getsockname()[:2]
@@ -153,7 +155,7 @@ async def play_between(
 
 
 def _handler(
-    side: _Side, serving: asyncio.Queue[asyncio.Task[None]]
+    side: Side, serving: asyncio.Queue[asyncio.Task[None]]
 ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard = asyncio.create_task(side.hear(reader))
@@ -162,7 +164,7 @@ def _handler(
             await heard
         finally:
             heard.cancel()
-            await _closed(writer)
+            await closed(writer)
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(serve(reader, writer))
@@ -171,7 +173,7 @@ def _handler(
     return accept
 
 
-async def _client(side: _Side, connected: socket.socket, end_s: float, tls: Tls | None) -> None:
+async def _client(side: Side, connected: socket.socket, end_s: float, tls: Tls | None) -> None:
     """Speaks, listens until the dialogue's end, closes."""
     reader, writer = await asyncio.open_connection(
         sock=connected, ssl=tls.client if tls else None, server_hostname=tls.server_name if tls else None
@@ -181,11 +183,11 @@ async def _client(side: _Side, connected: socket.socket, end_s: float, tls: Tls 
         await side.speak(writer)
         await asyncio.sleep(max(0.0, side.clock.started_s() + end_s - asyncio.get_running_loop().time()))
     finally:
-        await _closed(writer)
+        await closed(writer)
         heard.cancel()
 
 
-async def _closed(writer: asyncio.StreamWriter) -> None:
+async def closed(writer: asyncio.StreamWriter) -> None:
     writer.close()
     try:
         await writer.wait_closed()

@@ -1,0 +1,132 @@
+"""Drill: plays emulations on this machine, looks at it as `davylamp scan host` does, and says what was seen."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from davylamp.app.progress import Progress
+from davylamp.app.scan import ScanRequest
+from davylamp.app.scan_host import scan_host
+from davylamp.errors import UsageError
+from davylamp.kit import registry
+from davylamp.kit.drill import CAUGHT, Drill
+from davylamp.kit.emulation.stage import Stage
+
+DEFAULT_OBSERVE_S = 20.0
+# A look-alike may raise an eyebrow once; two findings or an incident are a false alarm (issue of the score sheet).
+QUIET_FINDINGS_COUNT = 1
+MISSED, QUIET, FALSE_ALARM, COULD_NOT_PLAY = "missed", "quiet", "false alarm", "could not play"
+# What starting, looking at the state and judging take beside the look itself.
+MARGIN_S = 60.0
+SETTLED_S = 1.5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one drill.
+
+    Args:
+        verdict: caught, missed, quiet, false alarm, or could not play.
+        units: the detections that named the process, the strongest first.
+        after_s: from the start of the play to the verdict.
+        probability: of the incident, where there is one.
+    """
+
+    uid: str
+    letter: str
+    title: str
+    expects: str
+    verdict: str
+    units: tuple[str, ...] = ()
+    after_s: float = 0.0
+    probability: float | None = None
+    reason: str = ""
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether it came out as it should; what could not be played says nothing."""
+        return self.verdict in (self.expects, COULD_NOT_PLAY)
+
+
+def chosen_drills(names: Sequence[str]) -> tuple[Drill, ...]:
+    """Drills by letter or uid, all of them where none is named.
+
+    Raises:
+        UsageError: there is no such drill.
+    """
+    known = registry.drills()
+    wanted = {name.lower() for name in names}
+    found = tuple(each for each in known if not wanted or {each.meta.letter, each.meta.uid} & wanted)
+    if unknown := wanted - {name for each in known for name in (each.meta.letter, each.meta.uid)}:
+        raise UsageError("there is no such drill", where=", ".join(sorted(unknown)), hint="davylamp drill --list")
+    return found
+
+
+def run_drill(drill: Drill, observe_s: float, seed: int, progress: Progress | None = None) -> Outcome:
+    """Plays one drill and looks; everything it made is gone afterwards, also after a Ctrl-C."""
+    meta = drill.meta
+    outcome = _outcome_of(drill)
+    if reason := drill.could_play():
+        return outcome(COULD_NOT_PLAY, reason=reason)
+    length_s = max(observe_s, meta.observe_s or 0.0)
+    case = Path(tempfile.mkdtemp(prefix="davylamp-drill-"))
+    try:
+        with Stage(duration_s=length_s + MARGIN_S, seed=seed) as stage:
+            began_s = time.monotonic()
+            try:
+                named = drill.play(stage)
+            except (UsageError, OSError) as error:
+                return outcome(COULD_NOT_PLAY, reason=str(error).splitlines()[0])
+            time.sleep(SETTLED_S)
+            everybody = stage.pids() | set(named)
+            document = scan_host(ScanRequest(paths=(), case_folder=case / "case"), length_s, progress).document
+            after_s = time.monotonic() - began_s
+    finally:
+        shutil.rmtree(case, ignore_errors=True)
+    if meta.expects == CAUGHT:
+        return _hunted(outcome, document, set(named), after_s)
+    return _left_alone(outcome, document, everybody, after_s)
+
+
+def _outcome_of(drill: Drill) -> Callable[..., Outcome]:
+    meta = drill.meta
+
+    def made(verdict: str, **rest: Any) -> Outcome:
+        return Outcome(meta.uid, meta.letter, meta.title, meta.expects, verdict, **rest)
+
+    return made
+
+
+def _hunted(outcome: Callable[..., Outcome], document: dict[str, Any], pids: set[int], after_s: float) -> Outcome:
+    """Caught is: an incident that names the process itself."""
+    units = _units(document, pids)
+    for incident in document["incidents"]:
+        if _pids(incident) & pids:
+            return outcome(CAUGHT, units=units, after_s=after_s, probability=incident["probability"])
+    return outcome(MISSED, units=units, after_s=after_s)
+
+
+def _left_alone(outcome: Callable[..., Outcome], document: dict[str, Any], pids: set[int], after_s: float) -> Outcome:
+    units = _units(document, pids)
+    incidents = [incident for incident in document["incidents"] if _pids(incident) & pids]
+    alarmed = bool(incidents) or len(units) > QUIET_FINDINGS_COUNT
+    probability = incidents[0]["probability"] if incidents else None
+    return outcome(FALSE_ALARM if alarmed else QUIET, units=units, after_s=after_s, probability=probability)
+
+
+def _units(document: dict[str, Any], pids: set[int]) -> tuple[str, ...]:
+    """Detections whose findings name one of the processes, the strongest evidence first."""
+    found = [finding for finding in document["findings"] if _pids(finding) & pids]
+    ordered = sorted(found, key=lambda finding: (-finding["llr"], finding["unit"]))
+    return tuple(dict.fromkeys(finding["unit"] for finding in ordered))
+
+
+def _pids(item: dict[str, Any]) -> set[int]:
+    names = [asset["name"].partition("@")[0] for asset in item["assets"] if asset["kind"] == "process"]
+    return {int(name) for name in names if name.isdecimal()}

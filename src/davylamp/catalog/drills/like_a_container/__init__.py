@@ -1,0 +1,1 @@
+"""The drill `like_a_container`."""

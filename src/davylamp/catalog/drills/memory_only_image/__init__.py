@@ -1,0 +1,1 @@
+"""The drill `memory_only_image`."""

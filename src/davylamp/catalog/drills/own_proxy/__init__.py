@@ -1,0 +1,1 @@
+"""The drill `own_proxy`."""

@@ -1,0 +1,33 @@
+"""The drill `own_proxy`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from davylamp.kit.drill import CAUGHT, Drill, DrillMeta
+
+if TYPE_CHECKING:
+    from davylamp.kit.emulation.stage import Stage
+
+
+class OwnProxy(Drill):
+    """A miner that talks with a proxy of its owner, as crews do that run many.
+
+    What it plays.
+    The worker connects to a proxy on loopback; the proxy, another process, connects to the pool. Nothing of it is in
+    any list.
+
+    What it proves.
+    That no list of pools is needed, and that an address of one's own excuses nothing.
+
+    """
+
+    meta = DrillMeta(uid="own_proxy", title="An unlisted pool through a proxy", letter="d", expects=CAUGHT)
+
+    def play(self, stage: Stage) -> tuple[int, ...]:
+        """Starts it."""
+        stage.role("pool", host="127.0.0.1", port=17777)
+        stage.role("proxy", host="127.0.0.1", port=18080, to_host="127.0.0.1", to_port=17777)
+        return (
+            stage.role("worker", program="lib/update-agent", host="127.0.0.1", port=18080, shown_name="update-agent"),
+        )

@@ -1,0 +1,1 @@
+"""The drill `throttled_to_a_third`."""

@@ -1,0 +1,1 @@
+"""The drill `wiped_arguments_tls`."""
