@@ -12,6 +12,7 @@ from pathlib import Path
 
 from davylamp.app.exit_codes import MEANINGS
 from davylamp.app.units import UnitPage, unit_pages
+from davylamp.kit.drill import DrillMeta
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.events import EVENT_CLASSES
 
@@ -39,6 +40,8 @@ def _unit(page: UnitPage) -> str:
             f"- reads: {', '.join(f'`{name}`' for name in meta.reads)}",
             f"- techniques: {techniques}",
         ]
+    elif isinstance(meta, DrillMeta):
+        lines += [f"- letter {meta.letter} of the score sheet; expected: {meta.expects}"]
     else:
         lines += [
             f"- formats: {', '.join(meta.formats)}",
@@ -70,6 +73,8 @@ SECTIONS = frozenset(
         "What it reads",
         "What it gives",
         "What it leaves out",
+        "What it plays",
+        "What it proves",
     }
 )
 

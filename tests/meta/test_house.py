@@ -15,6 +15,7 @@ from tools.reference import REFERENCE, pages
 from davylamp.kit import registry
 from davylamp.kit.cases import cases_of
 from davylamp.kit.detection import Detection
+from davylamp.kit.drill import CAUGHT, QUIET, Drill
 from davylamp.kit.metadata import MATURITIES
 from davylamp.kit.source import Source
 from davylamp.model.events import EVENT_CLASSES
@@ -31,6 +32,7 @@ DETECTION_SECTIONS = (
     "What to do.",
     "References.",
 )
+DRILL_SECTIONS = ("What it plays.", "What it proves.")
 SOURCE_SECTIONS = ("What it reads.", "What it gives.", "What it leaves out.", "References.")
 DETECTIONS = [pytest.param(unit, id=unit.meta.uid) for unit in registry.detections()]
 SOURCES = [pytest.param(unit, id=unit.meta.uid) for unit in registry.sources()]
@@ -38,7 +40,7 @@ SOURCES = [pytest.param(unit, id=unit.meta.uid) for unit in registry.sources()]
 
 def sections(unit: object) -> list[str]:
     lines = [line.strip() for line in (type(unit).__doc__ or "").splitlines()]
-    return [line for line in lines if line in DETECTION_SECTIONS or line in SOURCE_SECTIONS]
+    return [line for line in lines if line in (*DETECTION_SECTIONS, *SOURCE_SECTIONS, *DRILL_SECTIONS)]
 
 
 @pytest.mark.parametrize("unit", DETECTIONS)
@@ -62,6 +64,14 @@ def test_a_source_states_itself(unit: Source) -> None:
     assert set(unit.meta.event_classes) <= set(EVENT_CLASSES)
     assert unit.meta.formats
     assert sections(unit) == list(SOURCE_SECTIONS)
+
+
+@pytest.mark.parametrize("unit", registry.drills(), ids=lambda unit: str(unit.meta.uid))
+def test_a_drill_states_itself(unit: Drill) -> None:
+    assert registry.folder_of(unit).name == unit.meta.uid
+    assert re.fullmatch("[a-i]", unit.meta.letter)
+    assert unit.meta.expects in (CAUGHT, QUIET)
+    assert sections(unit) == list(DRILL_SECTIONS)
 
 
 @pytest.mark.parametrize("unit", DETECTIONS)

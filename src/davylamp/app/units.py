@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from davylamp.errors import UsageError
 from davylamp.kit import registry
+from davylamp.kit.drill import DrillMeta
 from davylamp.kit.metadata import DetectionMeta, SourceMeta
 
 
@@ -15,13 +16,13 @@ from davylamp.kit.metadata import DetectionMeta, SourceMeta
 class UnitPage:
     """A unit as its metadata, docstring and thresholds describe it."""
 
-    meta: SourceMeta | DetectionMeta
+    meta: SourceMeta | DetectionMeta | DrillMeta
     docstring: str
     params: Mapping[str, object]
 
 
 def unit_pages(kind: str | None = None) -> tuple[UnitPage, ...]:
-    """Pages of all units, or of one kind (`sources`, `detections`).
+    """Pages of all units, or of one kind (`sources`, `detections`, `drills`).
 
     Raises:
         UsageError: there is no such kind.
@@ -36,6 +37,7 @@ def unit_pages(kind: str | None = None) -> tuple[UnitPage, ...]:
         )
     pages = [UnitPage(unit.meta, _docstring(unit), {}) for unit in registry.sources()]
     pages += [UnitPage(unit.meta, _docstring(unit), unit.params) for unit in registry.detections()]
+    pages += [UnitPage(unit.meta, _docstring(unit), {}) for unit in registry.drills()]
     return tuple(page for page in pages if plural in (None, f"{page.meta.kind}s"))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from rich.console import Console
 from rich.text import Text
 
+from davylamp.kit.drill import DrillMeta
 from davylamp.kit.metadata import DetectionMeta, SourceMeta
 from davylamp.model.coverage import READ
 from davylamp.report.terminal.page import ACCENT, COOL, HEADING, QUIET, STRONG, Page
@@ -22,12 +23,13 @@ from davylamp.report.wording import (
     plural,
 )
 
-UnitMeta = SourceMeta | DetectionMeta
+UnitMeta = SourceMeta | DetectionMeta | DrillMeta
 _REASONS_SHOWN_COUNT = 12
 _PATHS_SHOWN_COUNT = 3
 _SECTIONS = (
     *("What it sees.", "Why it matters.", "How it decides.", "What it misses.", "What looks like it and is not."),
     *("What to do.", "What it reads.", "What it gives.", "What it leaves out.", "References."),
+    *("What it plays.", "What it proves."),
 )
 
 
@@ -159,6 +161,8 @@ def render_unit_page(meta: UnitMeta, docstring: str, params: Mapping[str, object
 
 
 def _facts_of(meta: UnitMeta) -> list[tuple[str, str]]:
+    if isinstance(meta, DrillMeta):
+        return [("plays", f"letter {meta.letter} of the score sheet"), ("expects", meta.expects)]
     if isinstance(meta, SourceMeta):
         return [("reads", ", ".join(meta.formats)), ("gives", ", ".join(meta.event_classes))]
     techniques = ", ".join(f"{item.id} {item.name}" for item in meta.techniques)
