@@ -168,6 +168,13 @@ def steady_compute() -> None:
         made.connection(903, started, [(3.0, 61, 0), (9.0, 0, 61)], (f"198.51.100.{peer}", 8333), uid=f"b{peer}")
     made.write(unit, "quiet_on_peer_of_a_chain")
 
+    made = HostFile()
+    started = made.process(907, "node-peer")
+    made.burns(907, started, cpus=0.6)
+    for peer in range(8):
+        made.connection(907, started, [(3.0, 61, 0), (9.0, 0, 61)], ("127.0.0.1", 9050), uid=f"c{peer}")
+    made.write(unit, "quiet_on_peer_behind_a_proxy_here")
+
     made = HostFile(8)
     made.burns(904, made.process(904, "installer", age_s=2), cpus=1.0)
     made.connection(904, BEGAN_AT - 2, mining(8, 4, share_s=2), POOL)

@@ -23,11 +23,12 @@ from davylamp.kit.emulation.disguise import SETTINGS_NAME, show_arguments, show_
 from davylamp.kit.emulation.loopback import Side, closed
 from davylamp.kit.emulation.message import Dialogue
 from davylamp.kit.emulation.mining import MiningRhythm, mining_dialogue
+from davylamp.kit.emulation.twins import twin_dialogue
 
 LONGEST_S = 900.0
 # Releases the interpreter's lock while it is summed up, so that threads burn whole cores.
 _BLOCK = bytes(range(256)) * 4096
-_ROUND_S = 0.02
+_BURN = (("duration_s", 1.0), ("level_ratio", 1.0), ("period_s", 0.2))
 
 
 def dialogue_of(settings: dict[str, Any]) -> Dialogue:
@@ -62,13 +63,7 @@ async def pool(settings: dict[str, Any]) -> None:
         context.load_cert_chain(settings["certificate"], settings["key"])
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        side = Side(dialogue_of(settings), outbound=False)
-        heard = asyncio.create_task(side.hear(reader))
-        try:
-            await side.speak(writer)
-        finally:
-            heard.cancel()
-            await closed(writer)
+        await _play(Side(dialogue_of(settings), outbound=False), reader, writer)
 
     server = await asyncio.start_server(serve, _loopback(settings["host"]), int(settings["port"]), ssl=context)
     async with server:
@@ -78,29 +73,15 @@ async def pool(settings: dict[str, Any]) -> None:
 async def worker(settings: dict[str, Any]) -> None:
     """Burns CPU in threads and plays the miner's part of the dialogue."""
     opened = open(settings["opens"], encoding="utf-8") if settings.get("opens") else None  # noqa: SIM115, PTH123
-    for _ in range(int(settings.get("threads", 1))):
-        threading.Thread(
-            target=burn,
-            args=(
-                float(settings["duration_s"]),
-                float(settings.get("level_ratio", 1.0)),
-                float(settings.get("period_s", 0.2)),
-            ),
-            daemon=True,
-        ).start()
+    _burn_in_threads(settings)
     context = None
     if settings.get("tls"):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     reader, writer = await _connected(settings, context)
-    side = Side(dialogue_of(settings), outbound=True)
-    heard = asyncio.create_task(side.hear(reader))
     try:
-        await side.speak(writer)
-        await asyncio.sleep(5.0)
+        await _play(Side(dialogue_of(settings), outbound=True), reader, writer)
     finally:
-        heard.cancel()
-        await closed(writer)
         if opened is not None:
             opened.close()
 
@@ -137,6 +118,43 @@ async def proxy(settings: dict[str, Any]) -> None:
         await asyncio.sleep(float(settings["duration_s"]) + 5.0)
 
 
+async def talker(settings: dict[str, Any]) -> None:
+    """One end of a benign conversation, or several of them at once, with as much CPU as it is told to use."""
+    dialogue = twin_dialogue(str(settings["twin"]), int(settings["seed"]), float(settings["duration_s"]))
+    _burn_in_threads(settings)
+    if settings["serves"]:
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await _play(Side(dialogue, outbound=False), reader, writer)
+
+        server = await asyncio.start_server(serve, _loopback(settings["host"]), int(settings["port"]))
+        async with server:
+            await asyncio.sleep(float(settings["duration_s"]) + 5.0)
+        return
+    ends = [await _connected(settings, None) for _ in range(int(settings.get("connections", 1)))]
+    await asyncio.gather(*(_play(Side(dialogue, outbound=True), *end) for end in ends))
+
+
+async def _play(side: Side, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    heard = asyncio.create_task(side.hear(reader))
+    try:
+        await side.speak(writer)
+        await asyncio.sleep(5.0)
+    finally:
+        heard.cancel()
+        await closed(writer)
+
+
+def _burn_in_threads(settings: dict[str, Any]) -> None:
+    levels = (
+        float(settings["duration_s"]),
+        float(settings.get("level_ratio", 1.0)),
+        float(settings.get("period_s", 0.2)),
+    )
+    for _ in range(int(settings.get("threads", 1))):
+        threading.Thread(target=burn, args=levels, daemon=True).start()
+
+
 async def pool_and_worker(settings: dict[str, Any]) -> None:
     """A worker whose pool is its child in the same network namespace, which has nothing but loopback."""
     await (await asyncio.create_subprocess_exec("ip", "link", "set", "lo", "up")).wait()
@@ -162,7 +180,7 @@ def _loopback(host: str) -> str:
     return host
 
 
-ROLES = {"pool": pool, "worker": worker, "proxy": proxy, "pool_and_worker": pool_and_worker}
+ROLES = {"pool": pool, "worker": worker, "proxy": proxy, "pool_and_worker": pool_and_worker, "talker": talker}
 
 
 def main() -> int:

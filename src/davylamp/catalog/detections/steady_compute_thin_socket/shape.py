@@ -22,6 +22,7 @@ class Shape:
 
     Args:
         cpu_ratio: CPUs used on average.
+        connections_count: outgoing connections open at the end.
         bytes_seen: whether bytes of files and pipes could be read; else only the connections' bytes count.
         thin: the quietest connection that was open all the time, None where there is none.
         answered: whether that connection has carried payload both ways in its life.
@@ -67,7 +68,7 @@ def shape_of(rows: Sequence[Row]) -> Shape | None:
         bytes_per_cpu_s=max(moved, sum(_carried(row) for row in in_window)) / cpu_s,
         bytes_seen=bytes_seen,
         members_count=max(_whole(row, "members_count") for row in windows),
-        connections_count=len({(row["dst_ip"], row["dst_port"]) for row in in_window}),
+        connections_count=sum(instant(row["end_time"]) >= last_at - SLACK for row in in_window),
         thin=thin,
         thin_bytes_per_s=thin_bytes_per_s,
         answered=thin is not None

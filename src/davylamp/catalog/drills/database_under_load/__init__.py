@@ -1,0 +1,1 @@
+"""The drill `database_under_load`."""

@@ -1,0 +1,1 @@
+"""The drill `executor_with_heartbeat`."""

@@ -1,0 +1,1 @@
+"""The drill `matrix_product`."""

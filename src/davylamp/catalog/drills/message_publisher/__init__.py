@@ -1,0 +1,1 @@
+"""The drill `message_publisher`."""

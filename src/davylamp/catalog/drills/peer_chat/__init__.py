@@ -1,0 +1,1 @@
+"""The drill `peer_chat`."""
