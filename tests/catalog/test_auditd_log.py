@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from davylamp.app.saved_case import opened_events
+from davylamp.app.scan import ScanRequest, scan
 from davylamp.catalog.sources.auditd_log.unit import AuditdLog
 from davylamp.kit import registry
 from tests.catalog.source_rows import read_text
@@ -83,3 +85,49 @@ def test_a_files_own_name_cannot_carry_a_field(tmp_path: Path) -> None:
     )
     (row,) = plain_rows("file_activity", text.encode())
     assert (row["file_path"], row["process_pid"], row["activity"]) == ("x pid=1 comm=sshd", 9, "delete")
+
+
+AUTHENTICATED = """\
+type=USER_AUTH msg=audit(1772510700.100:1): pid=900 uid=0 auid=4294967295 ses=4294967295 msg='op=PAM:authentication \
+grantors=? acct="bob" exe="/usr/sbin/sshd" hostname=198.51.100.7 addr=198.51.100.7 terminal=ssh res=failed'
+type=USER_AUTH msg=audit(1772510701.100:2): pid=900 uid=0 auid=4294967295 ses=4294967295 msg='op=password acct="bob" \
+exe="/usr/sbin/sshd" hostname=? addr=198.51.100.7 terminal=ssh res=failed'
+type=USER_AUTH msg=audit(1772510702.100:3): pid=900 uid=0 auid=4294967295 ses=4294967295 msg='op=PAM:authentication \
+grantors=pam_unix acct="bob" exe="/usr/sbin/sshd" hostname=198.51.100.7 addr=198.51.100.7 terminal=ssh res=success'
+type=USER_LOGIN msg=audit(1772510702.300:5): pid=900 uid=0 auid=1000 ses=3 msg='op=login id=1000 exe="/usr/sbin/sshd" \
+hostname=198.51.100.7 addr=198.51.100.7 terminal=/dev/pts/1 res=success'
+type=USER_LOGIN msg=audit(1772510705.818:6): pid=901 uid=0 auid=4294967295 ses=4294967295 msg='op=login \
+acct=28696E76616C6964207573657229 exe="/usr/sbin/sshd" hostname=? addr=198.51.100.8 terminal=sshd res=failed'
+type=USER_AUTH msg=audit(1772510706.119:7): pid=902 uid=0 auid=4294967295 ses=4294967295 msg='op=pubkey acct="root" \
+exe="/usr/sbin/sshd" hostname=? addr=198.51.100.9 terminal=ssh res=failed'
+type=USER_AUTH msg=audit(1772510707.100:8): pid=903 uid=0 auid=1000 ses=3 msg='op=PAM:authentication acct="root" \
+exe="/usr/bin/su" hostname=web1 addr=? terminal=pts/1 res=failed'
+"""
+
+
+def test_of_the_records_of_one_attempt_the_one_that_tells_most_counts() -> None:
+    rows = plain_rows("authentication", AUTHENTICATED.encode())
+    told = [(row["src_ip"], row["status"], row["user_name"], row["user_known"], row["auth_method"]) for row in rows]
+    assert told == [
+        ("198.51.100.7", "failure", "bob", None, "password"),
+        ("198.51.100.7", "success", "bob", None, "password"),
+        ("198.51.100.8", "failure", None, False, None),
+    ]
+
+
+def test_an_attempt_that_syslog_tells_as_well_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "audit.log").write_text(AUTHENTICATED, encoding="utf-8")
+    (tmp_path / "auth.log").write_text(
+        "2026-03-03T05:05:00.200000+01:00 web1 sshd[900]: Failed password for bob from 198.51.100.7 port 40000 ssh2\n"
+        "2026-03-03T05:05:02.200000+01:00 web1 sshd[900]: Accepted password for bob from 198.51.100.7 port 4 ssh2\n",
+        encoding="utf-8",
+    )
+    result = scan(ScanRequest(paths=(str(tmp_path),), case_folder=tmp_path / "case", units=frozenset()))
+    assert result.failures == ()
+    with opened_events(result.case_folder) as engine:
+        rows = engine.rows("SELECT process_pid, status, outcome_detail FROM authentication ORDER BY time")
+    assert [tuple(row.values()) for row in rows] == [
+        (900, "failure", None),
+        (900, "success", None),
+        (901, "failure", "audit record USER_LOGIN"),
+    ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from davylamp.catalog.sources.auditd_log import syscalls
 from davylamp.kit.engine import literal
 
+# Marks the rows that repeat what sshd tells syslog; the view of attempts leaves those out where syslog's are there.
+AUDIT_DETAIL = "audit record"
 # `/usr/bin/x (deleted)` is the kernel's mark; `/memfd:NAME` is a file that never had a place.
 _EXE = "CASE WHEN ends_with(exe, ' (deleted)') THEN left(exe, length(exe) - 10) ELSE exe END"
 _STATE = """CASE WHEN exe IS NULL THEN 'unknown' WHEN starts_with(exe, '/memfd:') OR starts_with(exe, 'memfd:')
@@ -108,7 +110,7 @@ _ANSWER = "CASE WHEN success OR exit_code = -115 THEN NULL ELSE concat('connect(
 def network_activity() -> str:
     """Connections that programs asked for; how much went over them an audit does not say."""
     return f"""SELECT line, byte_offset, time, address AS dst_ip, port AS dst_port, 'egress' AS direction,
-        {_ANSWER} AS state, device_name FROM ({_connections()}) AS connections"""
+        {_ANSWER} AS state, process_pid, process_name, device_name FROM ({_connections()}) AS connections"""
 
 
 def socket_usage() -> str:
@@ -116,3 +118,41 @@ def socket_usage() -> str:
     return f"""SELECT line, byte_offset, time, 'syn_sent' AS state, 'outgoing' AS direction, address AS dst_ip,
         port AS dst_port, process_pid, process_name, coalesce(effective_uid, uid) AS user_uid, device_name
         FROM ({_connections()}) AS connections WHERE success OR exit_code = -115"""
+
+
+def authentication() -> str:
+    """Attempts that sshd reported to the audit: of the records of one connection those that tell most.
+
+    sshd and PAM write up to four records for one attempt. Keys that were offered and not taken are none: a client
+    offers every key it has.
+    """
+    succeeded = "result IN ('success', '1')"
+    by_password = "type = 'USER_AUTH' AND (operation = 'PAM:authentication' OR said_pam)"
+    reported = f"""SELECT *, {succeeded} AS succeeded, starts_with(coalesce(operation, ''), 'PAM:') OR operation = ''
+            OR operation IS NULL AS said_pam FROM staged
+        WHERE reject IS NULL AND type IN ('USER_AUTH', 'USER_LOGIN', 'USER_ACCT')
+            AND regexp_matches(service_path, '/sshd(-session|-auth)?$') AND coalesce(source, source_host) IS NOT NULL"""
+    ranked = f"""SELECT *, CASE WHEN succeeded THEN
+                CASE WHEN type = 'USER_LOGIN' THEN 1 WHEN {by_password} THEN 2 WHEN type = 'USER_ACCT' THEN 3 END
+            ELSE CASE WHEN {by_password} THEN 1 WHEN type = 'USER_AUTH' AND operation LIKE '%password%' THEN 2
+                WHEN type = 'USER_LOGIN' THEN 3 END END AS rank,
+            max(CASE WHEN succeeded AND {by_password} THEN 1 ELSE 0 END) OVER connection AS took_password,
+            max(CASE WHEN succeeded AND type = 'USER_AUTH' AND operation LIKE '%key%' THEN 1 ELSE 0 END)
+                OVER connection AS took_key,
+            max(account) OVER connection AS any_account
+        FROM ({reported}) AS reported
+        WINDOW connection AS (PARTITION BY device_name, process_pid, source, succeeded)"""
+    best = f"""SELECT *, min(rank) OVER (PARTITION BY device_name, process_pid, source, succeeded) AS best_rank,
+            row_number() OVER (PARTITION BY device_name, process_pid, source, succeeded, rank ORDER BY line) AS place
+        FROM ({ranked}) AS ranked WHERE rank IS NOT NULL"""
+    unknown = "account IN ('(unknown)', '(invalid user)', 'UNKNOWN', '(unknown user)')"
+    return f"""SELECT line, byte_offset, time, CASE WHEN succeeded THEN 'success' ELSE 'failure' END AS status,
+            CASE WHEN {unknown} THEN NULL ELSE coalesce(account, account_name, any_account) END AS user_name,
+            CASE WHEN {unknown} THEN FALSE END AS user_known,
+            CASE WHEN regexp_matches(source, '^[0-9.]+$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$')
+                THEN lower(source) END AS src_ip,
+            CASE WHEN source IS NULL THEN source_host END AS src_host,
+            CASE WHEN succeeded AND took_password = 1 OR NOT succeeded AND rank < 3 THEN 'password'
+                WHEN succeeded AND took_key = 1 THEN 'publickey' END AS auth_method,
+            'sshd' AS service, concat('{AUDIT_DETAIL} ', type) AS outcome_detail, device_name, process_pid
+        FROM ({best}) AS best WHERE rank = best_rank AND (place = 1 OR NOT succeeded)"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from davylamp.catalog.sources.auditd_log import syscalls
 from davylamp.kit.engine import literal
 
+_TYPES = ("USER_LOGIN", "USER_AUTH", "USER_ACCT", "USER_CMD", "SYSCALL")
 _ID = r"^([0-9]{1,12})\.([0-9]{3}):([0-9]{1,10})$"
 
 
@@ -18,8 +19,9 @@ def _number(place: str) -> str:
 
 
 def _said(name: str) -> str:
-    """A field of sudo's record, which is a list of objects in new versions."""
-    return f"coalesce({_text(f'USER_CMD[0].{name}')}, {_text(f'USER_CMD.{name}')})"
+    """A field of a program's own record, which is a list of objects in new versions."""
+    listed, plain = (f"json_extract_string(user_record, {literal(place + name)})" for place in ("$[0].", "$."))
+    return f"CASE WHEN coalesce({listed}, {plain}) NOT IN ('', '?') THEN coalesce({listed}, {plain}) END"
 
 
 def events() -> str:
@@ -28,8 +30,10 @@ def events() -> str:
             ['second', 'milli', 'serial']) AS stamp
         FROM (SELECT line, byte_offset, TRY_CAST(text AS JSON) AS entry FROM records
             WHERE trim(text) <> '') AS parsed"""
-    typed = f"""SELECT line, byte_offset, stamp, entry, CASE WHEN json_exists(entry, '$.USER_CMD') THEN 'USER_CMD'
-            WHEN json_exists(entry, '$.SYSCALL') THEN 'SYSCALL' END AS type FROM ({entries}) AS entries"""
+    types = " ".join(f"WHEN json_exists(entry, '$.{name}') THEN '{name}'" for name in _TYPES)
+    records = ", ".join(f"json_extract(entry, '$.{name}')" for name in _TYPES if name != "SYSCALL")
+    typed = f"""SELECT line, byte_offset, stamp, entry, CASE {types} END AS type, coalesce({records}) AS user_record
+        FROM ({entries}) AS entries"""
     called = f"""SELECT *, CASE WHEN type = 'SYSCALL' THEN coalesce(nullif(lower({_text("SYSCALL.SYSCALL")}), ''),
             {syscalls.name_of(f"replace({_text('SYSCALL.arch')}, '0x', '')", _text("SYSCALL.syscall"))}) END AS call,
             CASE WHEN stamp.serial IS NULL OR stamp.serial = '' THEN 'not a JSON object with an audit ID' END AS reject
@@ -67,4 +71,5 @@ def _columns() -> str:
         {_text("OPENAT2.oflag")} AS open_flags, list_sort({files}) AS files, {_text("CWD.cwd")} AS cwd,
         {title} AS title, left({arguments}, 8192) AS arguments,
         {_said("cmd")} AS command, {_said("cwd")} AS command_folder, {_said("exe")} AS service_path,
-        {_said("res")} AS result"""
+        {_said("res")} AS result, {_said("op")} AS operation, {_said("acct")} AS account, {_said("ID")} AS account_name,
+        {_said("addr")} AS source, {_said("hostname")} AS source_host"""

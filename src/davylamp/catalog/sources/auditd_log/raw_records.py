@@ -14,12 +14,14 @@ from davylamp.kit.syslog_lines import STAMP
 # What a relay puts before a record: syslog's header with a program that relays audit records, journalctl's too.
 _RELAY = rf"{STAMP}[^ ]* +(?:([^ ]+) )?(?:kernel|audit|auditd|audispd|audisp-syslog|sedispatch)(?:\[[0-9]+\])?: +"
 _KERNEL = r"(?:\[ *[0-9]+\.[0-9]+\] )?(?:audit: )?"
-_HEAD = r"(?:node=([^ ]+) )?type=([A-Z0-9_]+) (?:msg=)?audit\(([0-9]{1,12})\.([0-9]{3}):([0-9]{1,10})\):?"
+_HEAD = (
+    r"(?:node=([^ ]+) )?type=(?:UNKNOWN\[)?([A-Z0-9_]+)\]? (?:msg=)?audit\(([0-9]{1,12})\.([0-9]{3}):([0-9]{1,10})\):?"
+)
 RECORD = rf"^{_KERNEL}{_HEAD}"
 RELAYED_RECORD = rf"{_RELAY}{_KERNEL}{_HEAD}"
 _NUMBERED = {
     "1300": "SYSCALL", "1302": "PATH", "1306": "SOCKADDR", "1307": "CWD", "1309": "EXECVE", "1327": "PROCTITLE",
-    "1337": "OPENAT2", "1123": "USER_CMD",
+    "1337": "OPENAT2", "1100": "USER_AUTH", "1101": "USER_ACCT", "1112": "USER_LOGIN", "1123": "USER_CMD",
 }  # fmt: skip
 _TYPES = tuple(sorted(set(_NUMBERED.values())))
 _MESSAGE = "msg='.*'"
@@ -90,7 +92,7 @@ def events(relayed: bool) -> str:
         WHERE reject IS NOT NULL OR type IN ({syscalls.listed(_TYPES)})"""
     # A record is cut to what is needed before the records of an event are brought together: that is what is held.
     needed = f"""SELECT line, byte_offset, device_name, at_ms, serial, reject, type,
-        CASE WHEN type IN ('SYSCALL', 'USER_CMD') THEN body END AS body,
+        CASE WHEN type = 'SYSCALL' OR starts_with(type, 'USER_') THEN body END AS body,
         CASE WHEN type = 'EXECVE' THEN {_arguments()} END AS arguments,
         CASE WHEN type = 'PATH' THEN struct_pack(item := coalesce(TRY_CAST({field("item")} AS INTEGER), 0),
             name := {plain(field("name"))}, kind := coalesce(nullif({field("nametype")}, ''), {field("objtype")}),
@@ -143,4 +145,6 @@ def _columns() -> str:
         open_flags, list_sort(files) AS files, cwd, title,
         CASE WHEN len(arguments) > 0 THEN {command} END AS arguments,
         {plain(_said("cmd"))} AS command, {plain(_said("cwd"))} AS command_folder,
-        {plain(_said("exe"))} AS service_path, {_said("res")} AS result"""
+        {plain(_said("exe"))} AS service_path, {_said("res")} AS result, {_said("op")} AS operation,
+        {plain(_said("acct"))} AS account, {_named("ID")} AS account_name, {plain(_said("addr"))} AS source,
+        {plain(_said("hostname"))} AS source_host"""

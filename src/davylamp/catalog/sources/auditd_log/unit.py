@@ -34,15 +34,15 @@ class AuditdLog(SqlSource):
     `process_activity`: programs executed (not those that could not be), and commands that sudo says it ran. The start
     of the process is not in an audit record; the instant of execution names it. `file_activity`: files made, changed,
     renamed, removed, given other permissions; opened for reading alone as `read`. `network_activity` and, with the
-    process, `socket_usage`: connect() to an internet address, without counters.
+    process, `socket_usage`: connect() to an internet address, without counters. `authentication`: what sshd reported
+    (USER_LOGIN, USER_AUTH, USER_ACCT), one row an attempt. sshd tells syslog of the same attempts: where the case holds
+    a row of auth.log or the journal for the same process and source, the audit's is not counted.
 
     What it leaves out.
-    Authentication: the audit repeats what sshd tells syslog of the same attempts, and attempts that count twice would
-    make a forgetful user a guesser; read auth.log or the journal for it. Calls other than these; AppArmor's and
-    SELinux's own records. The journal's short lines (`audit[1]: SYSCALL arch=...`) have no serial number and give
-    nothing. A line of an audit log whose head cannot be read is a reject. Programs executed whose SYSCALL record was
-    lost are rows without a pid, and the coverage row counts them. A host that the records do not name takes its name
-    from the declared assets.
+    Keys offered and not taken. Calls other than these; AppArmor's and SELinux's own records. The journal's short lines
+    (`audit[1]: SYSCALL arch=...`) have no serial number and give nothing. A line of an audit log whose head cannot be
+    read is a reject. Programs executed whose SYSCALL record was lost are rows without a pid, and the coverage row
+    counts them. A host that the records do not name takes its name from the declared assets.
 
     References.
     https://github.com/linux-audit/audit-documentation/wiki/SPEC-Writing-Good-Events
@@ -54,7 +54,7 @@ class AuditdLog(SqlSource):
         shares_files=True,
         title="Linux audit records",
         formats=("auditd raw", "auditd enriched", "audit records in syslog", "laurel JSON"),
-        event_classes=("process_activity", "file_activity", "network_activity", "socket_usage"),
+        event_classes=("authentication", "process_activity", "file_activity", "network_activity", "socket_usage"),
         references=(
             "https://github.com/linux-audit/audit-documentation/wiki/SPEC-Writing-Good-Events",
             "https://github.com/threathunters-io/laurel",
@@ -80,6 +80,7 @@ class AuditdLog(SqlSource):
             relation="json_records" if sample.starts_json else "lines",
             staged=laurel_records.events() if sample.starts_json else raw_records.events(relayed),
             selects={
+                "authentication": event_rows.authentication(),
                 "process_activity": event_rows.process_activity(),
                 "file_activity": event_rows.file_activity(),
                 "network_activity": event_rows.network_activity(),
