@@ -122,7 +122,7 @@ def _run(engine: Engine, plan: SqlPlan, path: str, scratch: Path, result: Normal
             _write_class(engine, EVENT_CLASSES[plan.staged_class], plan.staged, path, scratch, result, further=True)
         if not result.parts:
             return
-        _view_staged(engine, result.parts[0].written)
+        _view_staged(engine, result.parts[0].written, EVENT_CLASSES[plan.staged_class])
     elif plan.staged is not None:
         _stage(engine, plan.staged, result, scratch)
     for name, select in plan.selects.items():
@@ -148,8 +148,16 @@ def _stage(engine: Engine, select: str, result: Normalized, scratch: Path) -> No
         collect_rejects(engine, "staged", names, result.rejects)
 
 
-def _view_staged(engine: Engine, written: Path) -> None:
-    engine.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({literal(str(written))})")
+def _view_staged(engine: Engine, written: Path, event_class: EventClass | None = None) -> None:
+    """The staged rows; columns of their class that the file's format does not have are null."""
+    relation = f"read_parquet({literal(str(written))})"
+    held = engine.columns(f"SELECT * FROM {relation}")
+    absent = "".join(
+        f', CAST(NULL AS {column.type}) AS "{column.name}"'
+        for column in (event_class.stored if event_class else ())
+        if column.name not in held
+    )
+    engine.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT *{absent} FROM {relation}")
 
 
 def _write_class(

@@ -35,8 +35,8 @@ SELECT unnest(coalesce(
     [json_extract_string(text, '$.message')])) AS text, line, byte_offset
 FROM (SELECT CASE WHEN json_valid(text) THEN text ELSE '{}' END AS text, line, byte_offset FROM records) AS valid
 """
-# Only with these three does a record say which of its addresses is the recording instance's.
-_STATES_INTERFACES = {"instance-id", "flow-direction", "srcaddr"}
+# Only with these four does a record say which of its addresses is the recording instance's.
+_STATES_INTERFACES = {"instance-id", "flow-direction", "srcaddr", "dstaddr"}
 _SURE, _LIKELY = 0.95, 0.9
 _LOOKED_AT_COUNT = 20
 
