@@ -180,8 +180,8 @@ def parsed(relation: str, carried: str) -> str:
 
     Returns:
         SQL for the carried columns and `kind` (null for what is no verdict), `rank`, `repeat_count`,
-        `source`, `source_port`, `user_name`, `user_known`, `auth_method`, `reject` (verdicts that
-        cannot be read).
+        `source`, `is_address` (of the source), `source_port`, `user_name`, `user_known`, `auth_method`,
+        `reject` (verdicts that cannot be read).
     """
     repeats = f"""SELECT {carried}, message, CASE WHEN starts_with(message, 'message repeated ')
             THEN regexp_extract(message, {literal(_REPEATED)}, ['n', 'inner']) END AS repeated
@@ -248,6 +248,7 @@ def _columns() -> str:
             WHEN starts_with(source_text, '::ffff:') THEN substr(source_text, 8)
             WHEN contains(source_text, '%') AND regexp_matches(source_text, {literal(_V6_ZONE)})
                 THEN split_part(source_text, '%', 1) ELSE source_text END AS source,
+        {is_address("source")} AS is_address,
         CASE WHEN kind NOT IN {_PAM_KINDS} THEN TRY_CAST(second_text AS INTEGER) END AS source_port,
         CASE WHEN kind IN {_PAM_KINDS} THEN nullif(second_text, '') WHEN kind IN {INVENTORY_KINDS} THEN NULL
             WHEN {unknown} THEN substr(user_text, 14) ELSE user_text END AS user_name,
@@ -275,15 +276,20 @@ def attempts(relation: str) -> str:
     verdicts = f"(SELECT * FROM {relation} AS parsed_rows WHERE reject IS NULL AND rank IS NOT NULL) AS verdicts"
     same_process = """verdicts.device_name IS NOT DISTINCT FROM {0}.device_name
             AND verdicts.process_pid IS NOT DISTINCT FROM {0}.process_pid"""
+    # Both relations hold only the connections where lines differ in rank: joins keep their right side in memory.
     # With UseDNS, PAM's line names the source by its host name and the verdict by its address: one attempt.
-    best = f"""WITH best AS MATERIALIZED (
-            SELECT device_name, process_pid, source, min(rank) AS best_rank FROM {verdicts} GROUP BY ALL),
-        by_address AS (SELECT device_name, process_pid, min(best_rank) AS best_rank FROM best
-            WHERE process_pid IS NOT NULL AND {is_address("source")} GROUP BY ALL)
-        SELECT verdicts.* FROM (SELECT *, {is_address("source")} AS is_address FROM {verdicts}) AS verdicts
+    best = f"""WITH best AS (
+            SELECT device_name, process_pid, source, min(rank) AS best_rank FROM {verdicts}
+            GROUP BY ALL HAVING min(rank) < max(rank)),
+        by_name AS (SELECT DISTINCT device_name, process_pid FROM {verdicts}
+            WHERE process_pid IS NOT NULL AND NOT is_address),
+        by_address AS (SELECT by_name.device_name, by_name.process_pid, min(rank) AS best_rank
+            FROM {verdicts} JOIN by_name ON {same_process.format("by_name")} WHERE is_address GROUP BY ALL)
+        SELECT verdicts.* FROM {verdicts}
         LEFT JOIN best ON {same_process.format("best")} AND verdicts.source IS NOT DISTINCT FROM best.source
         LEFT JOIN by_address ON NOT verdicts.is_address AND {same_process.format("by_address")}
-        WHERE rank = best.best_rank AND (by_address.best_rank IS NULL OR by_address.best_rank >= rank)"""
+        WHERE (best.best_rank IS NULL OR rank = best.best_rank)
+            AND (by_address.best_rank IS NULL OR by_address.best_rank >= rank)"""
     return f"""SELECT time, CASE WHEN kind = 'accepted' THEN 'success' ELSE 'failure' END AS status,
         user_name, user_known,
         CASE WHEN is_address THEN lower(source) END AS src_ip, CASE WHEN NOT is_address THEN source END AS src_host,
@@ -297,9 +303,9 @@ def inventory(relation: str) -> str:
 
     Own addresses that sshd was reached on, one row each; and the address or instance id that EC2's names hold.
     """
-    stated = f"""kind IN {INVENTORY_KINDS} AND {is_address("source")}
-        AND NOT regexp_matches(source, {literal(_NO_IDENTITY)})"""
-    named = f"regexp_matches(device_name, {literal(_EC2_NAME)})"
+    stated = f"""CASE WHEN kind IN {INVENTORY_KINDS} THEN is_address
+        AND NOT regexp_matches(source, {literal(_NO_IDENTITY)}) END"""
+    named = f"CASE WHEN starts_with(device_name, 'i') THEN regexp_matches(device_name, {literal(_EC2_NAME)}) END"
     return f"""SELECT min(time) AS time, ground, device_name, ip, instance_uid,
         arg_min(line, time) AS line, arg_min(byte_offset, time) AS byte_offset
         FROM (SELECT time, line, byte_offset, device_name, CASE WHEN is_stated THEN 'sshd_connection'
