@@ -8,6 +8,7 @@ The rewrites (each is a place where both engines take the text and answer differ
   only the line feed for DuckDB, several line ends for Java.
 - `regexp_replace` without the option `g` replaces once in DuckDB and everywhere in Spark: taken only where the
   pattern is bound to one end of the text, which comes to the same.
+- Whether a common table expression is kept or read again is said to DuckDB only; Spark decides by itself.
 - Views are temporary ones: Spark's lasting views need a catalog and may not read temporary tables.
 - `$name` becomes the named marker `:name`; the caller binds the values, patterns as `carried_values` gives them.
 """
@@ -41,7 +42,7 @@ def carry(sql: str, relation_of: Callable[[Sequence[str]], str] | None = None) -
 
     try:
         tree = sqlglot.parse_one(sql, read="duckdb")
-        for rewrite in (_folded, _seconds, _rounded, _pattern, _temporary):
+        for rewrite in (_folded, _seconds, _rounded, _pattern, _temporary, _inlined):
             tree = tree.transform(rewrite)
         tree = tree.transform(lambda node: _relation(node, relation_of))
         return str(tree.sql(dialect="spark", comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE))
@@ -152,6 +153,14 @@ def _temporary(node: Any) -> Any:
 
     if isinstance(node, exp.Create) and node.kind == "VIEW":
         node.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
+    return node
+
+
+def _inlined(node: Any) -> Any:
+    from sqlglot import exp
+
+    if isinstance(node, exp.CTE):
+        node.set("materialized", None)
     return node
 
 

@@ -1,5 +1,6 @@
 -- Weights are in tenths, so that sums are whole numbers and exact.
-WITH attempt AS (
+-- Read again where it is needed, each time only the columns asked for: kept, it would fill the memory.
+WITH attempt AS NOT MATERIALIZED (
     SELECT
         asset, coalesce(src_ip, src_host) AS source, CAST(epoch(time) AS BIGINT) AS at_s, time, status, user_name,
         CASE WHEN user_known = FALSE THEN 1 ELSE 0 END AS unknown_name,
@@ -38,7 +39,7 @@ trusted AS (
     WHERE status = 'success' AND user_name IS NOT NULL AND tenths_before < 10 * $minute_weight
     GROUP BY source, user_name
 ),
-failure AS (
+failure AS NOT MATERIALIZED (
     SELECT
         a.asset, a.source, a.at_s, a.time, a.user_name, a.unknown_name, a.path, a.line,
         CASE WHEN t.trusted_from_s < a.at_s THEN 1 ELSE a.weight_tenths END AS guess_tenths

@@ -1,4 +1,5 @@
-WITH attempt AS (
+-- Read again where it is needed, each time only the columns asked for: kept, it would fill the memory.
+WITH attempt AS NOT MATERIALIZED (
     SELECT
         asset, coalesce(src_ip, src_host) AS source, CAST(epoch(time) AS BIGINT) AS at_s, time, status, user_name,
         user_known, auth_method, outcome_detail, path, line, frame, byte_offset,
