@@ -22,7 +22,17 @@ from bench.peers import peers
 from bench.table import markdown, write_into
 
 HERE = Path(__file__).parent
-NAMES = ("flow_text", "flow_parquet", "resolver_json", "zeek_dns", "trail_files", "trail_lines", "sshd", "capture")
+NAMES = (
+    "flow_text",
+    "flow_parquet",
+    "resolver_json",
+    "zeek_dns",
+    "dns_log",
+    "trail_files",
+    "trail_lines",
+    "sshd",
+    "capture",
+)
 HELP = "help"
 # 0 is a whole scan, 4 a scan whose coverage is partial.
 SCANNED = (0, 4)

@@ -86,6 +86,13 @@ def trail_lines(folder: Path, scale: float) -> int:
     return events_count
 
 
+def dns_log(folder: Path, scale: float) -> int:
+    """dnsmasq's log, plain text: a question and its answer in turn."""
+    questions_count = _scaled(DNS_ROWS_COUNT, scale) // 2
+    _copy(sql.dnsmasq_lines(questions_count, SEED), folder / "dnsmasq.log", _TEXT)
+    return 2 * questions_count
+
+
 def sshd(folder: Path, scale: float) -> int:
     """auth.log, plain text."""
     lines_count = _scaled(SSHD_LINES_COUNT, scale)
@@ -105,6 +112,7 @@ GENERATORS: dict[str, Callable[[Path, float], int]] = {
     "zeek_dns": zeek_dns,
     "trail_files": trail_files,
     "trail_lines": trail_lines,
+    "dns_log": dns_log,
     "sshd": sshd,
     "capture": capture,
 }

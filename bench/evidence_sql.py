@@ -106,6 +106,15 @@ def zeek_lines(rows_count: int, seed: int) -> str:
     """
 
 
+def dnsmasq_lines(questions_count: int, seed: int) -> str:
+    """dnsmasq's query log through syslog, two lines of `text` a question."""
+    return f"""{dns_dice(questions_count, seed)}
+    SELECT strftime(make_timestamp(at_s * 1000000), '%b %d %H:%M:%S') || ' gw dnsmasq[812]: ' || said AS text
+    FROM (SELECT at_s, unnest(['query[A] ' || asked_name || ' from ' || own,
+        'reply ' || asked_name || ' is ' || CASE missing WHEN 0 THEN 'NXDOMAIN' ELSE address END]) AS said FROM asked)
+    """
+
+
 ZEEK_HEADER = (
     "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tdns\n"
     "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\ttrans_id\trtt\tquery\tqclass\tqclass_name"

@@ -43,7 +43,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         _table(head, [_row(name, result) for name, result in results.items() if "scan" in result]),
         "Other floors and peers on the same files:",
         _table(
-            ["evidence", "what", "wall", "CPU", "peak memory", "scan's wall : its wall"],
+            ["evidence", "what", "wall", "CPU", "peak memory", "scan's wall : its wall (CPU : CPU)"],
             [line for name, result in results.items() if "scan" in result for line in _others(name, result)],
         ),
     ]
@@ -67,7 +67,7 @@ def _others(name: str, result: Mapping[str, Any]) -> list[list[str]]:
             f"{other['wall_s']:.1f} s",
             f"{other['cpu_s']:.1f} s",
             f"{other['peak_bytes'] / 1e6:,.0f} MB",
-            f"{scan_s / other['wall_s']:.2f}",
+            f"{scan_s / other['wall_s']:.2f} (CPU {result['scan']['cpu_s'] / other['cpu_s']:.2f})",
         ]
         for what, other in others.items()
     ]

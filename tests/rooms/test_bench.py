@@ -15,6 +15,7 @@ SOURCES = {
     "flow_parquet": "aws_vpc_flow",
     "resolver_json": "aws_route53_resolver",
     "zeek_dns": "zeek",
+    "dns_log": "dns_query_log",
     "trail_files": "aws_cloudtrail",
     "trail_lines": "aws_cloudtrail",
     "sshd": "sshd_syslog",
@@ -47,5 +48,7 @@ def test_evidence_is_the_same_for_one_seed_and_is_recognised(name: str, tmp_path
     if name != "flow_parquet":  # its pages may be cut differently
         assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     rows = scan(ScanRequest([str(folders[0])], case_folder=tmp_path / "case")).document["coverage"]
-    assert {(row["source"], row["rejected_count"]) for row in rows} == {(SOURCES[name], 0)}
+    # A syslog of name servers may hold sshd's lines too, and is read for both.
+    beside = {("sshd_syslog", 0)} if name == "dns_log" else set()
+    assert {(row["source"], row["rejected_count"]) for row in rows} == {(SOURCES[name], 0)} | beside
     assert floors(name, folders[0], 2)
