@@ -283,3 +283,12 @@ def test_compute_taken_in_several_services_is_several_acts_and_the_same_calls_ar
     )
     assert len(incidents(taken("notebooks", 1), taken("builds", 2), foothold)) == 1
     assert incidents(taken("burst", 1), taken("region", 1), foothold) == ()
+
+
+def test_a_weak_hint_before_the_login_does_not_hide_that_it_is_the_way_in() -> None:
+    login = finding("login", "auth", 7.0, stage="access", fact=True, entities=("ip:203.0.113.7",))
+    hint = finding("pool_like_name", "name", 1.5, at_h=-20)
+    [made] = incidents(hint, login, finding("dialogue", "wire", 9.0, at_h=1, fact=True))
+    assert made.entry_point is not None and made.entry_point.finding == login.uid
+    assert hint.uid not in made.findings
+    assert made.first_seen == login.first_seen

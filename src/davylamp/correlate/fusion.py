@@ -31,7 +31,8 @@ INDEPENDENT_GROUPS_COUNT = 2
 # by themselves.
 COINCIDENCE = timedelta(hours=1)
 COINCIDENCE_LLR = 1.0
-COINCIDENCE_LEAST_LLR = 2.5
+# A likelihood ratio of 12: what says something by itself.
+TELLING_LLR = 2.5
 # Control-plane evidence comes from one recorder, so it is one group; but discovery, preparation,
 # blinding, launch and entrenchment are different acts, and so is compute taken in one service and in
 # the next; three acts of linked principals are as telling as a second recorder (ADR 0003).
@@ -58,9 +59,7 @@ def fused_llr(findings: Iterable[Finding]) -> float:
 
 def _coincide(findings: Iterable[Finding]) -> bool:
     """Whether two telling findings of different groups begin within the same hour."""
-    telling = sorted(
-        (finding for finding in findings if finding.llr >= COINCIDENCE_LEAST_LLR), key=lambda each: each.first_seen
-    )
+    telling = sorted((finding for finding in findings if finding.llr >= TELLING_LLR), key=lambda each: each.first_seen)
     return any(
         later.group != earlier.group and later.first_seen - earlier.first_seen <= COINCIDENCE
         for earlier, later in pairwise(telling)
@@ -105,9 +104,26 @@ def without_bystanders(findings: Iterable[Finding]) -> list[Finding]:
     telling = {
         process
         for process, own in _by_process(members).items()
-        if any(finding.fact for finding in own) or fused_llr(own) >= COINCIDENCE_LEAST_LLR
+        if any(finding.fact for finding in own) or fused_llr(own) >= TELLING_LLR
     }
     return [finding for finding in members if not _processes(finding) or telling & set(_processes(finding))]
+
+
+def without_early_hints(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings of an incident without weak hints of mining from before anything telling or any way in.
+
+    A name that merely looks like a pool's says little, and nothing about when a theft began that later evidence
+    dates; kept, it would set the beginning, and with it the bill.
+    """
+    members = list(findings)
+    dated = [
+        each for each in members if each.fact or each.llr >= TELLING_LLR or each.stage in ("reconnaissance", "access")
+    ]
+    kept = members
+    if dated:
+        began_at = min(each.first_seen for each in dated)
+        kept = [each for each in members if each in dated or each.stage != "mining" or each.first_seen >= began_at]
+    return kept if is_incident(kept) else members
 
 
 def _processes(finding: Finding) -> list[AssetRef]:

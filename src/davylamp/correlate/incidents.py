@@ -5,7 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
-from davylamp.correlate.fusion import is_incident, posterior, without_bystanders
+from davylamp.correlate.fusion import (
+    is_incident,
+    posterior,
+    without_bystanders,
+    without_early_hints,
+)
 from davylamp.correlate.graph import components
 from davylamp.correlate.next_steps import next_steps
 from davylamp.correlate.story import entry_point, follow_on, story_lines
@@ -30,7 +35,7 @@ def correlate(findings: Sequence[Finding], assets: Mapping[str, Asset], assess: 
         assess: prices compute usage (the cost room, given by the use case).
     """
     enough = [members for members in components(findings, assets) if is_incident(members)]
-    made = [_incident(without_bystanders(members), assess) for members in enough]
+    made = [_incident(without_early_hints(without_bystanders(members)), assess) for members in enough]
     return tuple(sorted(made, key=lambda each: (-each.severity, each.first_seen, each.uid)))
 
 

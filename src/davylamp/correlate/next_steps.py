@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from davylamp.correlate.fusion import TELLING_LLR
 from davylamp.model.finding import Finding
 
 
@@ -29,7 +30,8 @@ def next_steps(findings: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def _host_steps(findings: Sequence[Finding], hosts: str) -> list[str]:
-    remotes = _observed(findings, "mining", ("ip", "domain"))
+    telling = [each for each in findings if each.fact or each.llr >= TELLING_LLR]
+    remotes = _observed(telling, "mining", ("ip", "domain"))
     cut = f" to {remotes}" if remotes else " except what the service needs"
     return [
         f"Cut {hosts} off from outgoing traffic{cut}, at the security group or with nftables.",

@@ -124,7 +124,7 @@ def build_finding(
         observables=tuple(sorted(set(observables))),
         first_seen=first_seen,
         last_seen=last_seen,
-        because=because,
+        because=because.removesuffix("."),
         evidence=tuple(evidence[:EVIDENCE_SHOWN_COUNT]),
         evidence_count=len(evidence) if evidence_count is None else evidence_count,
         entities=tuple(sorted(links)),

@@ -202,7 +202,8 @@ def cpu_curve(series: Record) -> Curve | None:
     named = [(name, level) for name, level in series["levels"].items() if _is_number(level)]
     for name, level in sorted(named, key=lambda pair: -pair[1]):
         y = round(min(100.0, max(0.0, 100 - 100 * level / top)), 2)
-        label_y = max(y, levels[-1].label_y + 14) if levels else max(y, 8.0)
+        # A label stands on its line; where the frame leaves no room above, it hangs below.
+        label_y = max(y, levels[-1].label_y + 14) if levels else y if y >= 12.0 else y + 13.0
         levels.append(Level(y, round(label_y, 2), f"{name.replace('_', ' ')} {level * 100:.0f} %"))
     return Curve(drawn, _time_ticks(start_s, end_s), tuple(levels), _days(start_s, end_s))
 
