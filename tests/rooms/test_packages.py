@@ -6,11 +6,13 @@ import base64
 import gzip
 import hashlib
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from davylamp.agent import programs
 from davylamp.agent.packages import Packages
 from davylamp.agent.record import Look, Recorder
 
@@ -88,6 +90,44 @@ def test_a_package_says_whether_its_file_is_as_it_brought_it(root: Path, databas
     put(root, "/usr/bin/topp", TOP)
     assert packages.owner("/usr/bin/topp") == (None, "unowned")
     assert packages.owner("/usr/bin/gone") == (None, "unknown")
+
+
+SPEC = """Name: procps
+Version: 4
+Release: 1
+Summary: top
+License: none
+BuildArch: noarch
+%description
+top
+%install
+mkdir -p %{buildroot}/usr/bin %{buildroot}/etc
+printf real > %{buildroot}/usr/bin/top
+printf conf > %{buildroot}/etc/top.conf
+%files
+/usr/bin/top
+%config(noreplace) /etc/top.conf
+"""
+
+
+@pytest.mark.skipif(programs.find("rpmbuild") is None, reason="builds a package with rpmbuild, which is not installed")
+def test_rpm_says_it_of_a_package_it_installed(tmp_path: Path) -> None:
+    put(tmp_path, "top.spec", SPEC)
+    root = tmp_path / "root"
+    own = ["--define", f"_topdir {tmp_path}", "--define", f"_dbpath {tmp_path}/build"]
+    subprocess.run(["rpmbuild", "-bb", *own, str(tmp_path / "top.spec")], check=True, capture_output=True)
+    [built] = (tmp_path / "RPMS").rglob("*.rpm")
+    there = ["rpm", "--root", str(root), "--dbpath", "/var/lib/rpm"]
+    for arguments in (["--initdb"], ["-i", "--nodeps", str(built)]):
+        subprocess.run([*there, *arguments], check=True, capture_output=True)
+    packages = packages_of(root)
+    assert packages.owner("/usr/bin/top") == ("procps", "unmodified")
+    put(root, "/usr/bin/top", b"another")
+    put(root, "/etc/top.conf", b"administrator's")
+    put(root, "/usr/bin/other", b"x")
+    assert packages.owner("/usr/bin/top") == ("procps", "modified")
+    assert packages.owner("/etc/top.conf") == ("procps", "configured")
+    assert packages.owner("/usr/bin/other") == (None, "unowned")
 
 
 def test_a_diverted_file_is_its_packages_under_the_other_name(root: Path) -> None:

@@ -204,12 +204,12 @@ class HostFiles:
 
     def report_failures(self, name: str) -> None:
         """One statement for each reason why a collector could not read, naming the first paths; forgets them."""
-        by_reason: dict[str, list[str]] = {}
+        by_reason: dict[str, dict[str, None]] = {}
         for path, reason in self.failures:
-            by_reason.setdefault(reason, []).append(path)
+            by_reason.setdefault(reason, {})[path] = None
         for reason, paths in by_reason.items():
             more = f" and {len(paths) - NAMED_COUNT} more" if len(paths) > NAMED_COUNT else ""
-            self.look.could_not_look(name, f"{', '.join(paths[:NAMED_COUNT])}{more}: {reason}")
+            self.look.could_not_look(name, f"{', '.join(list(paths)[:NAMED_COUNT])}{more}: {reason}")
         self.failures.clear()
 
 

@@ -23,7 +23,7 @@ class Rpm(PlainNames):
     @staticmethod
     def present(files: HostFiles) -> bool:
         """Whether the host has such a database."""
-        return any(files.stat(f"{place}/{name}") is not None for place in PLACES for name in DATABASES)
+        return _place(files) is not None
 
     def owned(self) -> Iterator[tuple[str, bytes]]:
         """Paths of every installed package.
@@ -53,4 +53,11 @@ class Rpm(PlainNames):
             raise OSError("reading the RPM database needs the rpm tool, which is not installed")
         root = self._files.look.root
         rooted = ["--root", root] if root.rstrip("/") else []
-        return programs.output_of([tool, *rooted, *arguments], timeout_s, DATABASE_BYTES)
+        # rpm's own default differs between distributions; some keep it in a home folder.
+        dbpath = ["--dbpath", _place(self._files) or PLACES[0]]
+        return programs.output_of([tool, *rooted, *dbpath, *arguments], timeout_s, DATABASE_BYTES)
+
+
+def _place(files: HostFiles) -> str | None:
+    """The folder that holds the database; None when there is none."""
+    return next((place for place in PLACES for name in DATABASES if files.stat(f"{place}/{name}") is not None), None)

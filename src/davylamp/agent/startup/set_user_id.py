@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import time
+from itertools import islice
 
+from davylamp.agent.files import TooManyError
 from davylamp.agent.startup.item import StartupItems
 
 # Where programs and droppings lie, the likeliest first, with how deep each is walked: programs stand in shallow
@@ -21,16 +23,17 @@ SKIPPED = frozenset(
         "/var/lib/snapd", "/run/user", "/var/lib/kubelet/pods",
     }
 )  # fmt: skip
-# Measured at 9 microseconds an entry: the walk takes a second at most.
-ENTRIES_COUNT, WALK_S = 100_000, 3.0
+# Measured at 9 microseconds an entry: the whole walk takes a second at most. A folder filled with files ends the walk
+# of its own tree alone.
+TREE_ENTRIES_COUNT, ENTRIES_COUNT, WALK_S = 30_000, 120_000, 3.0
 
 
 def collect(items: StartupItems) -> None:
     """Files with the set-user-id or set-group-id bit that are unowned, modified or not known."""
     walk = _Walk(items)
     for tree, depth in TREES.items():
-        if items.files.stat(tree) is not None and not walk.below(tree, depth):
-            return
+        if items.files.stat(tree) is not None:
+            walk.below(tree, depth)
 
 
 class _Walk:
@@ -40,43 +43,45 @@ class _Walk:
         self._until = time.monotonic() + WALK_S
         self._seen: set[tuple[int, int]] = set()
 
-    def below(self, tree: str, depth_count: int) -> bool:
-        """Walks one tree; False when the budget ended there, which is said."""
+    def below(self, tree: str, depth_count: int) -> None:
+        """Walks one tree; where the budget ends is said."""
         files = self._items.files
-        pending = [(files.resolve(tree), 0)]
+        pending, before_count = [(files.resolve(tree), 0)], self._left_count
         while pending:
             folder, depth = pending.pop()
-            if self._left_count <= 0 or time.monotonic() > self._until:
-                files.failures.append(
-                    (folder, f"the walk for SUID files ended after {ENTRIES_COUNT} entries or {WALK_S:g} s")
+            over = before_count - self._left_count > TREE_ENTRIES_COUNT
+            if over or self._left_count <= 0 or time.monotonic() > self._until:
+                reason = (
+                    f"the walk for SUID files ended early: {TREE_ENTRIES_COUNT} entries a tree, {WALK_S:g} s in all"
                 )
-                return False
+                files.failures.append((folder, reason))
+                return
             if folder not in SKIPPED and depth < depth_count:
                 pending += [(each, depth + 1) for each in self._folder(folder)]
-        return True
 
     def _folder(self, folder: str) -> list[str]:
-        files, folders = self._items.files, []
+        files = self._items.files
+        folders: list[str] = []
         try:
             place = os.stat(files.look.path(files.resolve(folder)))
             if (place.st_dev, place.st_ino) in self._seen:
                 return []
             self._seen.add((place.st_dev, place.st_ino))
             with os.scandir(files.look.path(folder)) as entries:
-                for entry in entries:
+                for entry in islice(entries, TREE_ENTRIES_COUNT):
                     self._left_count -= 1
-                    if self._left_count <= 0:
-                        break
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(f"{folder}/{entry.name}")
                     elif entry.is_file(follow_symlinks=False):
                         mode = entry.stat(follow_symlinks=False).st_mode
                         if mode & stat.S_ISUID or (mode & stat.S_ISGID and mode & stat.S_IXGRP):
                             self._found(f"{folder}/{entry.name}")
-        except (PermissionError, FileNotFoundError):
-            return (
-                folders  # a walk as somebody else than root is closed out of many folders; the accounts' own are said
-            )
+        except (TimeoutError, TooManyError):
+            raise
+        except FileNotFoundError:
+            return folders
+        except OSError as error:
+            files.failures.append((folder, error.strerror or str(error)))
         return folders
 
     def _found(self, path: str) -> None:
