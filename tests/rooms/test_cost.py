@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -278,6 +279,16 @@ def test_a_launched_asset_is_not_stolen_too() -> None:
     cost = assess([launched("i-1", "g5.xlarge"), stolen(asset="miner")], {"miner": asset}, BOOK, at(10))
     assert cost.capacity_lost_usd == 0.0
     assert cost.billed_extra_usd == pytest.approx(10.06)
+
+
+def test_what_was_tried_before_it_was_started_is_not_exposed_twice() -> None:
+    tried = ComputeUsage("requested", START, "DryRun", instance_type="c5.2xlarge", region="us-east-1", count=1)
+    running = launched("i-1", "c5.2xlarge")
+    small = assess([tried, running], {}, BOOK, at(10))
+    assert small.exposure_24h_usd == pytest.approx(0.34 * 24)
+    large = assess([replace(tried, count=5), running], {}, BOOK, at(10))
+    assert large.exposure_24h_usd == pytest.approx(5 * 0.34 * 24)
+    assert any("whichever is more" in sentence for sentence in large.basis)
 
 
 def test_requested_compute_is_exposure_only() -> None:

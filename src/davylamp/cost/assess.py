@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from davylamp.cost.bill import Bill, total
@@ -51,9 +52,21 @@ def assess(
         segments = _segments(stolen[name], now_at, known_ends.get(asset.instance_id if asset is not None else name))
         bills.append(bill_stolen(name or "unnamed machine", asset, segments, book))
     resources = {key: _segments(close_known_ends(started[key]), now_at, known_ends.get(key)) for key in sorted(started)}
-    bills.append(bill_launched(resources, book))
-    bills.append(bill_requested([requested[key] for key in sorted(requested) if key not in started], book))
-    return _cost(bills)
+    launched = bill_launched(resources, book)
+    asked = bill_requested([requested[key] for key in sorted(requested) if key not in started], book)
+    return _cost([*bills, launched, _beyond(asked, launched)])
+
+
+def _beyond(asked: Bill, launched: Bill) -> Bill:
+    """The exposure of what was asked for, as far as it goes beyond what runs.
+
+    A dry run or a refused launch is mostly of what was then started: counting both would count one wish twice.
+    """
+    if not asked.exposure_24h_usd or not launched.exposure_24h_usd:
+        return asked
+    said = "the next 24 hours count what runs on or what was asked for, whichever is more"
+    beyond_usd = max(0.0, asked.exposure_24h_usd - launched.exposure_24h_usd)
+    return replace(asked, exposure_24h_usd=beyond_usd, basis=(*asked.basis, said))
 
 
 def _segments(usages: Sequence[ComputeUsage], now_at: datetime, ended_at: datetime | None) -> list[Segment]:
