@@ -4,7 +4,10 @@ WITH answers AS MATERIALIZED (
     TRY(json_transform(text, '{
       "MetricDataResults": [{"Id": "VARCHAR", "Label": "VARCHAR", "Timestamps": ["VARCHAR"], "Values": ["VARCHAR"]}],
       "Label": "VARCHAR",
-      "Datapoints": [{"Timestamp": "VARCHAR", "Average": "VARCHAR", "Maximum": "VARCHAR", "Unit": "VARCHAR"}]
+      "Datapoints": [{
+        "Timestamp": "VARCHAR", "Average": "VARCHAR", "Maximum": "VARCHAR", "Minimum": "VARCHAR",
+        "Sum": "DOUBLE", "SampleCount": "DOUBLE", "Unit": "VARCHAR"
+      }]
     }')) AS answer,
     line, byte_offset
   FROM records
@@ -22,7 +25,11 @@ samples AS (
   FROM results
   UNION ALL
   SELECT
-    point."Timestamp", coalesce(point."Average", point."Maximum"), point."Unit", label, label, line, byte_offset
+    point."Timestamp",
+    coalesce(
+      point."Average", point."Maximum", (point."Sum" / nullif(point."SampleCount", 0))::VARCHAR, point."Minimum"
+    ),
+    point."Unit", label, label, line, byte_offset
   FROM points
 )
 SELECT

@@ -38,6 +38,7 @@ _TELLING: Mapping[str, frozenset[str]] = {
 }
 # Zeek's `Log::default_scope_sep` puts another sign between `id` and its parts; for stores that know no dots.
 _SCOPED = re.compile(r"^id[_:/-]((?:orig|resp)_[hp])$")
+TAGGED = re.compile(r'^\s*\{\s*"([a-z_]+)"\s*:\s*\{(.*)\}\s*\}\s*$')
 _ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 
 
@@ -103,7 +104,18 @@ def _record(line: str) -> dict[str, object] | None:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and "ts" in record else None
+    if not isinstance(record, dict):
+        return None
+    if "ts" not in record and len(record) == 1:
+        [(log, inner)] = record.items()
+        is_ours = isinstance(inner, dict) and "ts" in inner and (log in FIELDS or _is_connection(inner))
+        return {"_path": log, **inner} if is_ours else None
+    return record if "ts" in record else None
+
+
+def are_tagged(lines: Sequence[str]) -> bool:
+    """Whether each record stands under the name of its log, `{"conn": {...}}`, as Kafka's writer puts it."""
+    return any(TAGGED.match(line) and _record(line) is not None for line in lines[:20])
 
 
 def _is_connection(record: Mapping[str, object]) -> bool:

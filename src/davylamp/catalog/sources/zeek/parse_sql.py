@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from davylamp.catalog.sources.zeek.layout import FIELDS, TextLayout, ends
+from davylamp.catalog.sources.zeek.layout import FIELDS, TAGGED, TextLayout, are_tagged, ends
 
 # Epoch seconds with a fraction, milliseconds (`JSON::TS_MILLIS`), or ISO with an offset; a plain cast to TIMESTAMP
 # would ignore the offset.
@@ -70,10 +70,14 @@ def json_sql(logs: Iterable[str], only: str | None, lines: Sequence[str]) -> str
     columns = ["line", "byte_offset", "record IS NULL AS broken", 'record."_path" AS log', "record.ts AS ts"]
     columns += [f'coalesce(record."{field}", record.id.{name}) AS {name}' for name, field in ends(lines).items()]
     columns += [f"record.{name} AS {name}" for name in names]
+    records = "records"
+    if are_tagged(lines):
+        records = f"""(SELECT regexp_replace(text, {literal(TAGGED.pattern)}, '{{"_path":"\\1",\\2}}') AS text,
+            line, byte_offset FROM records)"""
     other = f"WHEN log <> {literal(only)} THEN 'a record of another log: ' || log" if only else ""
     return f"""WITH split AS (
     SELECT TRY(json_transform(text, {literal(json.dumps(shape))})) AS record, line, byte_offset
-    FROM records WHERE trim(text) <> ''
+    FROM {records} WHERE trim(text) <> ''
 ),
 parsed AS (SELECT {", ".join(columns)} FROM split),
 timed AS (SELECT *, {_TIME} AS started FROM parsed),

@@ -28,9 +28,9 @@ class Zeek(SqlSource):
 
     What it reads.
     conn, dns, ssl, http, ssh and dhcp logs: text with Zeek's own header (any separators and markers the header
-    states, added columns such as labels), and JSON with one record a line, with or without `_path`,
-    time as epoch seconds, milliseconds or ISO, the connection's ends as `id.orig_h`, `id_orig_h` or nested under
-    `id`. One JSON file may mix several logs when its records carry `_path`.
+    states, added columns such as labels), and JSON with one record a line, with or without `_path`, or under its
+    log's name, time as epoch seconds, milliseconds or ISO, the connection's ends as `id.orig_h`, `id_orig_h` or nested
+    under `id`. One JSON file may mix several logs when its records carry `_path`.
 
     What it gives.
     conn, ssl and http: one `network_activity` row a record, with the server name, HTTP path and user
