@@ -31,7 +31,7 @@ def collect(files: HostFiles, packages: Packages) -> None:
         try:
             options = _effective(server, packages)
         except OSError as error:
-            files.failures.append((f"{server} -T", error.strerror or str(error)))
+            files.look.could_not_look("sshd options", f"{error}; what the files say was read instead")
     for name, value in options:
         _, path, number = lines.get((name, ""), (None, None, None))
         write_setting(files, "sshd_option", name, value, path, number)
@@ -43,7 +43,7 @@ def collect(files: HostFiles, packages: Packages) -> None:
 def _effective(server: str, packages: Packages) -> list[tuple[str, str]]:
     """What `sshd -T` says; without a user, Match blocks do not apply to it."""
     if packages.owner(server)[1] == "modified":
-        raise OSError("differs from its package and was not run")
+        raise OSError(f"{server} differs from its package and was not run")
     try:
         said = plain(programs.output_of([server, "-T"], ASK_S, OUTPUT_BYTES))
     except OSError as error:
