@@ -91,6 +91,15 @@ def test_every_kind_of_cron_entry_is_an_item(root: Path) -> None:
     assert entry["program_package_state"] == "unknown"
 
 
+def test_a_program_behind_a_link_is_told_where_it_is(root: Path) -> None:
+    put(root, "/var/tmp/agent", "\x7fELF", 0o755)
+    (root / "usr/local/bin").mkdir(parents=True)
+    (root / "usr/local/bin/agent").symlink_to("/var/tmp/agent")
+    put(root, "/etc/cron.d/agent", "@hourly root agent --daemon\n")
+    [entry] = items(looked(root), "cron")
+    assert entry["program_path"] == "/var/tmp/agent"
+
+
 def test_units_timers_and_drop_ins(root: Path) -> None:
     units = "/etc/systemd/system"
     put(

@@ -9,8 +9,8 @@ UNPACKED = ("/tmp/.mount_", "/tmp/_MEI")
 TOOL_FOLDERS = frozenset(
     {
         ".acme.sh", ".asdf", ".bun", ".bundle", ".cabal", ".cache", ".cargo", ".composer", ".conda", ".config",
-        ".cursor", ".cursor-server", ".deno", ".dotnet", ".env", ".fly", ".fnm", ".fzf", ".gem", ".ghcup",
-        ".git", ".github", ".go", ".gradle", ".helm", ".jenkins", ".juliaup", ".krew", ".linkerd2",
+        ".cursor", ".cursor-server", ".deno", ".dotnet", ".dropbox-dist", ".env", ".fly", ".fnm", ".fzf", ".gem",
+        ".ghcup", ".git", ".github", ".go", ".gradle", ".helm", ".jenkins", ".juliaup", ".krew", ".linkerd2",
         ".linuxbrew", ".local", ".m2", ".mambaforge", ".miniconda3", ".miniforge3", ".mix", ".nix-profile",
         ".node", ".nodenv", ".npm", ".npm-global", ".npm-packages", ".nvm", ".oh-my-zsh", ".opam", ".phpenv",
         ".pixi", ".plenv", ".pnpm-store", ".poetry", ".pulumi", ".pyenv", ".rbenv", ".rustup", ".rvm", ".rye",
@@ -19,6 +19,8 @@ TOOL_FOLDERS = frozenset(
         ".zplug",
     }
 )  # fmt: skip
+# The system's own folders: no tool keeps hidden folders here.
+SYSTEM = ("/usr/bin/", "/usr/sbin/", "/usr/lib", "/bin/", "/sbin/", "/lib", "/etc/", "/dev/", "/boot/")
 HOMES = ("/home/", "/root/", "~/", "$HOME/", "${HOME}/")
 
 
@@ -34,12 +36,13 @@ def is_temporary(path: str) -> bool:
 def hidden_part(path: str) -> str | None:
     """The first part of the path that a plain listing leaves out and no tool is known to use; None when there is none.
 
-    >>> hidden_part("/usr/lib/.x/run"), hidden_part("/home/anna/.local/bin/run"), hidden_part("/opt/a/../b")
-    ('.x', None, None)
+    >>> hidden_part("/usr/lib/.cache/run"), hidden_part("/home/anna/.cache/run"), hidden_part("/opt/a/../b")
+    ('.cache', None, None)
     """
     shown = path.split("/", 3)[-1] if path.startswith(UNPACKED) else path
+    known = frozenset() if path.startswith(SYSTEM) else TOOL_FOLDERS
     for part in shown.split("/"):
-        if part.startswith(".") and part not in (".", "..") and part not in TOOL_FOLDERS:
+        if part.startswith(".") and part not in (".", "..") and part not in known:
             return part
     return None
 

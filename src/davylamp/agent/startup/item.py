@@ -125,11 +125,12 @@ class StartupItems:
         return None
 
     def place_of(self, program: str | None) -> str | None:
-        """Where a program's file is; None when it is not there."""
+        """Where a program's file is, links followed; None when it is not there."""
         if not program:
             return None
         places = [program] if program.startswith("/") else [f"{folder}/{program}" for folder in FOLDERS]
-        return next((place for place in places if "\x00" not in place and self.files.is_file(place)), None)
+        found = next((place for place in places if "\x00" not in place and self.files.is_file(place)), None)
+        return self.files.resolve(found) if found else None
 
     def facts(self, path: str) -> dict[str, object]:
         """Columns about the file that holds an entry."""

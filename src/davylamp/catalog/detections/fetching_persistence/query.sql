@@ -8,7 +8,8 @@ WHERE asset IS NOT NULL
     AND kind NOT IN ('authorized_key', 'preload', 'suid')
     AND coalesce(file_package_state, 'unknown') <> 'unmodified'
     AND (
-        regexp_matches(
+        regexp_matches(coalesce(program_path, ''), '^/tmp/|^/var/tmp/|^/dev/|^/run/|^/var/lock/|/[.]')
+        OR regexp_matches(
             lower(command),
             'curl|wget|fetch|lwp-|lynx|aria2c|axel|tftp|get |/dev/(tcp|udp)/|base64|openssl|xxd|python|perl|ruby|php|node'
         )

@@ -193,15 +193,20 @@ def _saves(text: str) -> list[Trait]:
 def _places(text: str, kind: str) -> list[Trait]:
     found = []
     for hit in islice(COMMAND.finditer(text), COMMANDS_COUNT):
-        path = hit.group(1)
-        hidden = hidden_part(path)
-        if is_temporary(path):
-            found.append(Trait(4.5 if hidden else 3.0, "place", f"it runs {_short(path)}", hit.start(1)))
-        elif hidden and not in_home(path):
-            found.append(Trait(3.5, "place", f"it runs the hidden {_short(path)}", hit.start(1)))
-        elif hidden and kind != "profile":
-            found.append(Trait(1.0, "place", f"it runs the hidden {_short(path)}", hit.start(1)))
+        found += place_trait(hit.group(1), kind, hit.start(1))
     return found
+
+
+def place_trait(path: str, kind: str, place: int = 0) -> list[Trait]:
+    """What it is worth that a program runs from there; empty for nearly all."""
+    hidden = hidden_part(path)
+    if is_temporary(path):
+        return [Trait(4.5 if hidden else 3.0, "place", f"it runs {_short(path)}", place)]
+    if hidden and not in_home(path):
+        return [Trait(3.5, "place", f"it runs the hidden {_short(path)}", place)]
+    if hidden and kind != "profile":
+        return [Trait(1.0, "place", f"it runs the hidden {_short(path)}", place)]
+    return []
 
 
 def _short(text: str) -> str:

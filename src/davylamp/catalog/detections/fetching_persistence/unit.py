@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from davylamp.catalog.detections.fetching_persistence.traits import Trait, hosts, is_address, often, traits
+from davylamp.catalog.detections.fetching_persistence.traits import (
+    Trait,
+    hosts,
+    is_address,
+    often,
+    place_trait,
+    traits,
+)
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
 from davylamp.kit.metadata import DetectionMeta
@@ -33,7 +40,8 @@ class FetchingPersistence(Detection):
     Entries that start by themselves (cron of every kind, at, systemd units, timers and drop-ins, init scripts, shell
     profiles, udev, PAM, message of the day, other programs' hooks), and the scripts they run, whose text fetches a
     script and runs it, decodes a text and runs it, runs a file from a folder that anybody may write to or from a
-    hidden one, ends other miners, holds a miner's arguments or wallet, or bears a name that miners' items bear.
+    hidden one (also through a link), ends other miners, holds a miner's arguments or wallet, or bears a name that
+    miners' items bear.
 
     Why it matters.
     Ending a miner without ending this brings it back within the minute; and it stays when the miner is gone for now.
@@ -138,6 +146,8 @@ def _entry(row: Row) -> str:
 def _traits(row: Row) -> list[Trait]:
     kind, schedule = str(row["kind"]), str(row["schedule"] or "")
     found = traits(str(row["command"]), kind)
+    if row["program_path"]:  # where a link or a bare name led
+        found += place_trait(str(row["program_path"]), kind)
     named = traits(str(row["name"] or ""), "name")
     found += [Trait(each.llr, each.name, each.words) for each in named if each.name == "name"]
     file_path = str(row["file_path"] or "")
