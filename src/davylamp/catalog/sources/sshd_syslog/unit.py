@@ -52,6 +52,7 @@ class SshdSyslog(SqlSource):
     the line decides. Where a certificate's free key id makes two readings possible the line is a reject, not a guess.
 
     What it leaves out.
+    Handshakes that fail (`Unable to negotiate`, `refused connect`): nobody tried a password, so there is no attempt.
     Lines of other programs give no event and are no rejects. Lines without any stamp are rejects. `last message
     repeated N times`, which names no program, is not expanded. A plain syslog file cannot prove who wrote a line: a
     local user with `logger -t sshd` can forge one; the journal's export can tell. Logs wrapped in CSV or container
