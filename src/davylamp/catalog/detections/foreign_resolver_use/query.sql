@@ -18,6 +18,9 @@ WITH contacts AS (
     LEFT JOIN (SELECT DISTINCT name FROM known_resolver) AS s ON s.name = n.server_name
     WHERE n.asset IS NOT NULL
       AND coalesce(n.direction, 'egress') <> 'ingress'
+      -- A port that nobody answers on is no resolver: a port scan knocks on many.
+      AND coalesce(n.bytes_in, n.packets_in, 1) > 0
+      AND coalesce(n.action, 'accept') = 'accept'
       AND (
         (n.dst_port IN (53, 853) AND coalesce(n.src_port, 65535) <> 53)
         OR (n.dst_port = 443 AND (k.ip IS NOT NULL OR s.name IS NOT NULL))

@@ -28,12 +28,13 @@ class ForeignResolverUse(Detection):
 
     How it decides.
     The normal set of an asset is learned from its own evidence: private and link-local addresses (a cloud's
-    resolver is one), every resolver with a fifth of the asset's contacts (`normal_ratio` 0.2: two resolvers with a
-    failover pair each still pass), and every resolver that at least three assets (`fleet_users_count`) and half of
-    all assets use. It must have been asked 20 times (`normal_contacts_count`) to count as learned; the numbers are
-    judgement, there is no public figure. An asset that asks more than 12 public servers (`most_resolvers_count`) is
-    a resolver itself and stays quiet. The likelihood ratio (natural log) is 1.0 for plain DNS, 1.5 for DNS over TLS
-    or HTTPS: desktops do this by themselves, servers hardly. One finding per asset.
+    resolver is one), every resolver with a fifth of the asset's contacts (`normal_ratio` 0.2: two resolvers with
+    a failover pair each still pass), and every resolver that at least three assets (`fleet_users_count`) and half
+    of all assets use. It must have been asked 20 times (`normal_contacts_count`) to count as learned; the numbers
+    are judgement, there is no public figure. An asset that asks more than 12 public servers
+    (`most_resolvers_count`) is a resolver itself and stays quiet. A flow that nobody answered, or that was
+    refused, is no use of a resolver. The likelihood ratio (natural log) is 1.0 for plain DNS, 1.5 for DNS over
+    TLS or HTTPS: desktops do this by themselves, servers hardly. One finding per asset.
 
     What it misses.
     A machine that used the foreign resolver from the start; a resolver nobody knows on port 443; a change of the
@@ -41,7 +42,7 @@ class ForeignResolverUse(Detection):
 
     What looks like it and is not.
     Browsers with DNS over HTTPS; containers with 8.8.8.8 as default; monitoring that checks resolvers; laptops that
-    move. NetBIOS name queries to port 137, which Zeek writes into its DNS log, are not counted.
+    move; port scans. NetBIOS name queries to port 137, which Zeek writes into its DNS log, are not counted.
 
     What to do.
     Compare the machine's resolver settings with what they should be; see which process talks to the resolver.
