@@ -115,7 +115,19 @@ def test_sshd_lines_of_plaso(scans: Scans) -> None:
         (8, "success", "publickey", "fred", "192.0.2.60"),
         (9, "success", "publickey", "fred", "192.0.2.60"),
     ]
-    assert len(rows) == len(attempts(scans, "logs_plaso"))
+    syslog = [row for row in attempts(scans, "logs_plaso") if "/syslog/" in row["path"]]
+    assert rows == syslog
+
+
+@pytest.mark.parametrize("name", ["logs_plaso", "audit_go_libaudit"])
+def test_logins_in_audit_records_have_the_address_of_their_line(name: str, scans: Scans) -> None:
+    rows = [row for row in attempts(scans, name) if "/audit" in row["path"].replace(name, "")]
+    assert rows
+    for row in rows:
+        # Enriched records hold a group separator, which `splitlines` takes for the end of a line.
+        line = Path(row["path"]).read_text(encoding="utf-8").split("\n")[row["line"] - 1]
+        assert f"addr={row['source']} " in line
+        assert ("res=success" in line) is (row["status"] == "success")
 
 
 def test_names_tried_on_a_honeypot_never_move_the_offender(scans: Scans, data: Path) -> None:
