@@ -15,7 +15,7 @@ gone AS (
         cpu_user_s + coalesce(cpu_system_s, 0) AS cpu_s,
         epoch(time) - epoch(process_started_at) AS age_s
     FROM process_activity
-    WHERE asset IS NOT NULL AND activity <> 'terminate' AND image_state IN ('deleted', 'memory')
+    WHERE asset IS NOT NULL AND coalesce(activity, 'snapshot') <> 'terminate' AND image_state IN ('deleted', 'memory')
         AND image_path IS NOT NULL AND coalesce(kernel_thread, FALSE) = FALSE
 ),
 judged AS (

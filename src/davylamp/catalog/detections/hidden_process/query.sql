@@ -4,7 +4,7 @@ WITH seen AS (
         activity, time, path, line, frame, byte_offset, process_started_at AS started_key,
         array_to_string(hidden_from, ', ') AS hidden_from, array_to_string(seen_by, ', ') AS seen_by
     FROM process_activity
-    WHERE asset IS NOT NULL AND activity <> 'terminate' AND process_pid IS NOT NULL
+    WHERE asset IS NOT NULL AND coalesce(activity, 'snapshot') <> 'terminate' AND process_pid IS NOT NULL
 ),
 hidden AS (
     SELECT *

@@ -6,11 +6,11 @@ WITH placed AS (
         coalesce(cpu_user_s, 0) + coalesce(cpu_system_s, 0) AS cpu_s,
         epoch(time) - epoch(coalesce(process_started_at, time)) AS age_s
     FROM process_activity
-    WHERE asset IS NOT NULL AND activity <> 'terminate' AND image_path IS NOT NULL
+    WHERE asset IS NOT NULL AND coalesce(activity, 'snapshot') <> 'terminate' AND image_path IS NOT NULL
         AND coalesce(kernel_thread, FALSE) = FALSE
         AND regexp_matches(image_path, $temporary_folder)
         AND image_package IS NULL
-        AND image_state <> 'memory'
+        AND coalesce(image_state, 'file') <> 'memory'
 ),
 judged AS (
     SELECT

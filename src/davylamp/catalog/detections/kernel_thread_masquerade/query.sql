@@ -5,7 +5,7 @@ WITH named AS (
         coalesce(process_started_at, CASE WHEN activity = 'launch' THEN time END) AS started_key,
         regexp_extract(image_path, '[^/]*$', 0) AS image_name
     FROM process_activity
-    WHERE activity <> 'terminate'
+    WHERE coalesce(activity, 'snapshot') <> 'terminate'
         AND coalesce(kernel_thread, FALSE) = FALSE
         AND image_path IS NOT NULL AND image_path <> ''
         AND asset IS NOT NULL

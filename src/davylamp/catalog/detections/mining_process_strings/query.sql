@@ -7,7 +7,7 @@ WITH seen AS (
         array_to_string(open_files, ' ') AS open_files,
         lower(coalesce(command_line, '')) AS lower_line
     FROM process_activity
-    WHERE asset IS NOT NULL AND activity <> 'terminate' AND coalesce(kernel_thread, FALSE) = FALSE
+    WHERE asset IS NOT NULL AND coalesce(activity, 'snapshot') <> 'terminate' AND coalesce(kernel_thread, FALSE) = FALSE
 ),
 telling AS (
     SELECT *

@@ -8,9 +8,8 @@ WITH named AS (
         lower(regexp_extract(regexp_extract(command_line, '^-?([^ :]*)', 1), '[^/]*$', 0)) AS said_name,
         lower(regexp_extract(process_name, '^-?([^ :]*)', 1)) AS short_name
     FROM process_activity
-    WHERE asset IS NOT NULL AND activity <> 'terminate' AND image_path IS NOT NULL AND image_path <> ''
+    WHERE asset IS NOT NULL AND coalesce(activity, 'snapshot') <> 'terminate' AND image_path IS NOT NULL AND image_path <> ''
         AND coalesce(kernel_thread, FALSE) = FALSE
-        AND image_state <> 'memory'
 ),
 placed AS (
     SELECT
@@ -31,7 +30,9 @@ judged AS (
                 THEN short_name
             WHEN regexp_matches(said_name, $daemon) AND NOT starts_with(image_name, left(said_name, 4)) THEN said_name
         END AS false_name,
-        CASE WHEN in_odd_place = 1 AND regexp_matches(image_name, $daemon) THEN image_name END AS odd_place_name
+        CASE WHEN in_odd_place = 1 AND regexp_matches(image_name, $daemon) THEN image_name END AS odd_place_name,
+        CASE WHEN command_line = '' AND epoch(time) - epoch(process_started_at) >= $settled_s
+            AND (in_system = 0 OR image_package_state = 'unowned') THEN 1 ELSE 0 END AS is_wiped
     FROM placed
 ),
 ranked AS (
@@ -42,11 +43,11 @@ ranked AS (
         ) AS place,
         count(*) OVER (PARTITION BY asset, process_pid, started_key) AS records_count
     FROM judged
-    WHERE false_name IS NOT NULL OR odd_place_name IS NOT NULL
+    WHERE false_name IS NOT NULL OR odd_place_name IS NOT NULL OR is_wiped = 1
 )
 SELECT
     asset, process_pid, process_started_at, started_key, parent_process_pid, process_name, command_line, image_path,
-    image_state, user_name, activity, false_name, odd_place_name, in_odd_place, records_count, time,
+    image_state, user_name, activity, false_name, odd_place_name, is_wiped, in_odd_place, records_count, time,
     path, line, frame, byte_offset
 FROM ranked
 WHERE place <= $rows_count

@@ -40,11 +40,12 @@ class NameImageMismatch(Detection):
 
     What it sees.
     A name or command line of a well-known daemon or tool (`sshd`, `crond`, `systemd-...`, `nginx`, `rsync`) over an
-    image of another name outside the folders that packages use; and a file named so in a temporary or hidden folder.
+    image of another name outside the folders that packages use; a file named so in a temporary or hidden folder; and a
+    process whose command line was emptied.
 
     Why it matters.
-    Names are what people read. Miners call themselves `sshd`, `crond` or `[nginx]` and are somebody's file in a home;
-    Outlaw's is `rsync` in `~/.configrc/`, Rocke's was `java` in `/tmp`.
+    Names are what people read, and arguments are what gives miners away. Miners call themselves `sshd`, `crond` or
+    `[nginx]` and are somebody's file in a home; Outlaw's is `rsync` in `~/.configrc/`, Rocke's was `java` in `/tmp`.
 
     How it decides.
     That a name differs from a file's name is ordinary: threads rename themselves, scripts and titles have their own
@@ -53,6 +54,9 @@ class NameImageMismatch(Detection):
     or wrapper: ratio 3.0, and 3.5 when the image stands in a temporary or hidden folder as well. A file with such a
     name in a temporary folder, or a hidden one that is no tool's own, gives 2.5. The first four letters must differ, so
     that `sshd` over `sshd-session`, `php-fpm` over `php-fpm8.2` and `mysqld` over `mysqld-debug` agree.
+
+    An empty command line, over an image that no package owns, gives 2.0: a program has its own name there unless
+    somebody removed it. A process within its first two seconds (`settled_s`) may not have been given its arguments yet.
 
     What it misses.
     Names of programs that people keep where they like (`node`, `java`, `python3`); a false name over an image in `/usr`
@@ -93,9 +97,10 @@ class NameImageMismatch(Detection):
         "temporary_folder": TEMPORARY_FOLDER,
         "hidden_folder": HIDDEN_FOLDER,
         "known_hidden_folder": KNOWN_HIDDEN_FOLDER,
+        "settled_s": 2.0,
         "rows_count": 5,
     }
-    false_llr, false_and_odd_llr, odd_llr = 3.0, 3.5, 2.5
+    false_llr, false_and_odd_llr, odd_llr, wiped_llr = 3.0, 3.5, 2.5, 2.0
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding a process."""
@@ -104,6 +109,9 @@ class NameImageMismatch(Detection):
             if false_name is not None:
                 llr = self.false_and_odd_llr if first["in_odd_place"] == 1 else self.false_llr
                 said = f"calls itself {false_name} and runs {first['image_path']}"
+            elif first["odd_place_name"] is None:
+                llr = self.wiped_llr
+                said = f"shows no command line, not even its name, and runs {first['image_path']}"
             else:
                 llr = self.odd_llr
                 said = f"runs {first['image_path']}, named like {first['odd_place_name']} and no place for it"

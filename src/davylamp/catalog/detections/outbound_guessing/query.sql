@@ -36,7 +36,7 @@ WITH dialled AS (
         parent_process_pid, image_path, user_name, activity, regexp_extract(command_line, $tool, 1) AS target,
         '' AS tried_user, time, path, line, frame, byte_offset, 0 AS answered
     FROM process_activity
-    WHERE asset IS NOT NULL AND activity <> 'terminate' AND regexp_matches(command_line, $tool)
+    WHERE asset IS NOT NULL AND coalesce(activity, 'snapshot') <> 'terminate' AND regexp_matches(command_line, $tool)
 ),
 placed AS (
     SELECT

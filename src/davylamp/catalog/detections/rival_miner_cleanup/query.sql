@@ -4,7 +4,7 @@ WITH launched AS (
         activity, time, path, line, frame, byte_offset, CAST(epoch(time) AS BIGINT) AS at_s,
         lower(command_line) AS lower_line
     FROM process_activity
-    WHERE asset IS NOT NULL AND activity <> 'terminate' AND command_line IS NOT NULL AND time IS NOT NULL
+    WHERE asset IS NOT NULL AND coalesce(activity, 'snapshot') <> 'terminate' AND command_line IS NOT NULL AND time IS NOT NULL
 ),
 marked AS (
     SELECT
