@@ -21,7 +21,9 @@ _DICTIONARY_BYTES, _INDEX_BYTES = 1 << 20, 3
 
 def is_plain(path: str, layout: AtOnce) -> bool:
     """Whether the wanted columns are of types that the shortcut takes, under names of their own."""
-    schema = pq.read_schema(path)
+    # Opened here, because Arrow takes no path that is not UTF-8.
+    with Path(path).open("rb") as file:
+        schema = pq.read_schema(file)
     if len(set(schema.names)) < len(schema.names):
         return False
     return all(
