@@ -23,7 +23,7 @@ flat AS (
     event.userIdentity.sessionContext.sessionIssuer AS issuer,
     -- A cast to TIMESTAMP ignores an offset, and only exports by other tools write one.
     CASE
-      WHEN regexp_matches(event.eventTime, '[+-][0-9]{2}:?[0-9]{2}$')
+      WHEN NOT ends_with(event.eventTime, 'Z') AND regexp_matches(event.eventTime, '[+-][0-9]{2}:?[0-9]{2}$')
         THEN make_timestamp(epoch_us(TRY_CAST(event.eventTime AS TIMESTAMPTZ)))
       WHEN event.eventTime[1:1] BETWEEN '0' AND '9' THEN TRY_CAST(event.eventTime AS TIMESTAMP)
     END AS called_at,
@@ -55,11 +55,14 @@ SELECT
   coalesce(event.recipientAccountId, identity.accountId) AS account_uid,
   event.errorCode AS error_code,
   event.errorMessage AS error_message,
-  nullif(list_sort(list_distinct(list_concat(
-    list_transform(event.resources, lambda resource: resource.ARN),
-    CASE WHEN contains(request, '"i-') THEN regexp_extract_all(request, '"(i-[0-9A-Za-z]{8,17})"', 1) END,
-    CASE WHEN contains(response, '"i-') THEN regexp_extract_all(response, '"(i-[0-9A-Za-z]{8,17})"', 1) END
-  ))), []) AS resources,
+  -- Most calls name no resource: asking that first spares the building and sorting of empty lists.
+  CASE WHEN len(event.resources) > 0 OR contains(request, '"i-') OR contains(response, '"i-') THEN
+    nullif(list_sort(list_distinct(list_concat(
+      list_transform(event.resources, lambda resource: resource.ARN),
+      CASE WHEN contains(request, '"i-') THEN regexp_extract_all(request, '"(i-[0-9A-Za-z]{8,17})"', 1) END,
+      CASE WHEN contains(response, '"i-') THEN regexp_extract_all(response, '"(i-[0-9A-Za-z]{8,17})"', 1) END
+    ))), [])
+  END AS resources,
   request,
   response,
   event.eventID AS event_uid,
