@@ -50,15 +50,14 @@ def row_batches(
     assert layout is not None
     cutter, slow = FieldCutter(layout), _LineByLine(plan, event_class, schema)
     try:
-        for data, line, offset in line_blocks(stream, rejects, MAX_LINE_BYTES):
-            begin, end, lines_before = records_of(data, layout)
-            if begin == end:
+        for block in line_blocks(stream, rejects, MAX_LINE_BYTES):
+            records = records_of(block, layout)
+            if not len(records.ends):
                 continue
-            fields = cutter.batch(data[begin:end], line + lines_before, offset + begin)
+            fields = cutter.batch(records)
             rows = None if fields is None else layout.rows(fields)
             if rows is None or not _possible(rows):
-                lines = line_batch(data, line, offset, MAX_LINE_BYTES, rejects)
-                yield slow.rows(pa.Table.from_batches([lines], SCHEMA))
+                yield slow.rows(pa.Table.from_batches([line_batch(block, MAX_LINE_BYTES, rejects)], SCHEMA))
             else:
                 yield rows
     finally:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from davylamp.ingest.lines import MAX_LINE_BYTES
+from davylamp.ingest.lines import MAX_LINE_BYTES, Block
 from davylamp.kit.source import AtOnce
 
 TYPES: dict[str, pa.DataType] = {
@@ -25,9 +25,9 @@ TYPES: dict[str, pa.DataType] = {
 _SIGNED = (pa.int64(), pa.float64())
 
 
-def records_of(data: bytes, layout: AtOnce) -> tuple[int, int, int]:
-    """Where the records of a block begin and end without its header and outer notes, and the lines before them."""
-    begin, end, lines_before = 0, len(data), 0
+def records_of(block: Block, layout: AtOnce) -> Block:
+    """The block without its header and the notes at its ends."""
+    data, begin, end, lines_before = block.data, 0, len(block.data), 0
     header, note = layout.header.encode(), layout.note.encode()
     if header and data.startswith((header + b"\n", header + b"\r\n")):
         begin, lines_before = data.index(b"\n") + 1, 1
@@ -35,7 +35,11 @@ def records_of(data: bytes, layout: AtOnce) -> tuple[int, int, int]:
         begin, lines_before = data.index(b"\n", begin) + 1, lines_before + 1
     while note and begin < end and data.startswith(note, last := data.rfind(b"\n", begin, end - 1) + 1 or begin):
         end = last
-    return begin, end, lines_before
+    if (begin, end) == (0, len(data)):
+        return block
+    kept = slice(lines_before, int(np.searchsorted(block.ends, end)))
+    starts, ends = block.starts[kept] - begin, block.ends[kept] - begin
+    return Block(data[begin:end], starts, ends, block.line + lines_before, block.offset + begin)
 
 
 class FieldCutter:
@@ -56,29 +60,28 @@ class FieldCutter:
             strings_can_be_null=bool(layout.null_text),
         )
 
-    def batch(self, data: bytes, line: int, offset: int) -> pa.RecordBatch | None:
+    def batch(self, block: Block) -> pa.RecordBatch | None:
         """The block's fields, `line` and `byte_offset`, or None where line by line something else may come out."""
+        data = block.data
         # A lone carriage return ends a line for the reader and not for us; it reads numbers with 0x.
         if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
             return None
         # One byte is looked for forty times as fast as two.
         if (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data):
             return None
-        ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
-        starts = np.concatenate(([0], ends[:-1] + 1))
-        if int((ends - starts).max()) > MAX_LINE_BYTES:
+        if int((block.ends - block.starts).max()) > MAX_LINE_BYTES:
             return None
         read = pyarrow.csv.ReadOptions(column_names=self._names, use_threads=False, block_size=len(data) + 1)
         try:
             table = pyarrow.csv.read_csv(pa.BufferReader(data), read, self._parse, self._convert)
         except (pa.ArrowInvalid, pa.ArrowKeyError):
             return None
-        if table.num_rows != len(ends):
+        if table.num_rows != len(block.ends):
             return None
         columns = [column.combine_chunks() for column in table.columns]
         if any(column.type in _SIGNED and (pc.min(column).as_py() or 0) < 0 for column in columns):
             return None
         columns = [column.chunk(0) if isinstance(column, pa.ChunkedArray) else column for column in columns]
-        lines = np.arange(line + 1, line + 1 + len(ends), dtype=np.int64)
+        lines = np.arange(block.line + 1, block.line + 1 + len(block.ends), dtype=np.int64)
         names = [*self._wanted, "line", "byte_offset"]
-        return pa.record_batch([*columns, pa.array(lines), pa.array(starts + offset)], names=names)
+        return pa.record_batch([*columns, pa.array(lines), pa.array(block.starts + block.offset)], names=names)

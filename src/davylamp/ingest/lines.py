@@ -8,6 +8,7 @@ here, a block at a time with numpy, and everything after that is SQL.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
@@ -43,12 +44,29 @@ def line_batches(
     stream: BinaryIO, rejects: RejectBox, *, max_line_bytes: int = MAX_LINE_BYTES
 ) -> Iterator[pa.RecordBatch]:
     """Batches of (text, line, byte_offset), one row a line, blank lines included."""
-    for data, line, offset in line_blocks(stream, rejects, max_line_bytes):
-        yield line_batch(data, line, offset, max_line_bytes, rejects)
+    for block in line_blocks(stream, rejects, max_line_bytes):
+        yield line_batch(block, max_line_bytes, rejects)
 
 
-def line_blocks(stream: BinaryIO, rejects: RejectBox, max_line_bytes: int) -> Iterator[tuple[bytes, int, int]]:
-    """Blocks of whole lines, each with the number of lines before it and its byte offset."""
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of a file.
+
+    Args:
+        starts, ends: where in `data` each line begins, and where its line feed is.
+        line: the number of lines before.
+        offset: the block's place in the file, in bytes.
+    """
+
+    data: bytes
+    starts: Positions
+    ends: Positions
+    line: int
+    offset: int
+
+
+def line_blocks(stream: BinaryIO, rejects: RejectBox, max_line_bytes: int) -> Iterator[Block]:
+    """A file's lines in blocks, as many as a read gives."""
     tail, line, offset = b"", 0, 0
     skipping = False
     first = True
@@ -69,8 +87,9 @@ def line_blocks(stream: BinaryIO, rejects: RejectBox, max_line_bytes: int) -> It
         if end:
             data = b"".join((tail, memoryview(block)[:end]))
             tail = block[end:]
-            yield data, line, offset
-            line += data.count(b"\n")
+            found = Block(data, *_bounds(data), line, offset)
+            yield found
+            line += len(found.ends)
             offset += len(data)
         else:
             tail += block
@@ -79,14 +98,15 @@ def line_blocks(stream: BinaryIO, rejects: RejectBox, max_line_bytes: int) -> It
             offset += len(tail)
             tail, skipping = b"", True
     if tail:
-        yield tail + b"\n", line, offset
+        data = tail + b"\n"
+        yield Block(data, *_bounds(data), line, offset)
 
 
-def line_batch(data: bytes, line: int, offset: int, max_line_bytes: int, rejects: RejectBox) -> pa.RecordBatch:
+def line_batch(block: Block, max_line_bytes: int, rejects: RejectBox) -> pa.RecordBatch:
     """The lines of one block as (text, line, byte_offset); lines that are too long become rejects."""
-    starts, ends = _bounds(data)
-    lines = np.arange(line + 1, line + 1 + len(ends), dtype=np.int64)
-    offsets = starts + offset
+    data, starts, ends = block.data, block.starts, block.ends
+    lines = np.arange(block.line + 1, block.line + 1 + len(ends), dtype=np.int64)
+    offsets = starts + block.offset
     too_long = np.flatnonzero(ends - starts > max_line_bytes)
     for index in too_long:
         rejects.add(Reject(int(offsets[index]), int(lines[index]), f"line longer than {max_line_bytes} bytes"))
