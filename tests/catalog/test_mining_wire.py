@@ -187,7 +187,7 @@ def test_published_shapes_are_caught_by_rhythm_alone(
 def test_the_finding_says_in_words_what_was_measured() -> None:
     messages = _published(random.Random(1), 1800, 10, (183, 63), 60, 253, None)
     (found,) = rhythm_findings([moment_s for moment_s, _ in messages], [size for _, size in messages])
-    assert "client messages are 100 % of two sizes" in found.because
+    assert "100 % of the client's messages" in found.because
     assert "came unasked" in found.because
     assert "memoryless (CV" in found.because
     assert len(found.series[0].x) == len(found.series[0].y) <= 400

@@ -96,12 +96,20 @@ def test_what_is_known_of_the_host_counts_with_each_of_its_processes() -> None:
     assert made.probability > 0.9
 
 
-def test_a_daemon_beside_the_miner_is_no_part_of_the_story() -> None:
+def test_a_daemon_or_a_job_beside_the_miner_is_no_part_of_the_story() -> None:
     daemon = finding("image", "host_identity", 1.0, process="2@b")
-    other = finding("image", "host_identity", 3.0, process="3@c")
-    [made] = incidents(finding("dialogue", "wire", 9.0, fact=True, process="1@a"), daemon, other)
-    assert [asset.name for asset in made.assets if asset.kind == "process"] == ["1@a", "3@c"]
-    assert daemon.uid not in made.findings
+    job = finding("steady", "host_cpu", 5.0, process="3@c")
+    [made] = incidents(finding("dialogue", "wire", 9.0, fact=True, process="1@a"), daemon, job)
+    assert [asset.name for asset in made.assets if asset.kind == "process"] == ["1@a"]
+    assert {daemon.uid, job.uid}.isdisjoint(made.findings)
+
+
+def test_what_computes_after_a_break_in_is_part_of_it_and_what_did_before_is_not() -> None:
+    login = finding("login", "auth", 8.0, stage="access", fact=True)
+    before = finding("steady", "host_cpu", 5.0, at_h=-3, process="2@b")
+    after = finding("steady", "host_cpu", 5.0, at_h=1, process="3@c")
+    [made] = incidents(login, before, after)
+    assert [asset.name for asset in made.assets if asset.kind == "process"] == ["3@c"]
 
 
 def test_a_fact_alone_is_an_incident() -> None:

@@ -18,11 +18,17 @@ State = Callable[[Look], OwnerOf]
 
 
 def look_at_host(
-    recorder: Recorder, capture: Capture, duration_s: float, state: State, tick: Callable[[float], None]
+    recorder: Recorder,
+    capture: Capture,
+    duration_s: float,
+    longest_s: float,
+    state: State,
+    tick: Callable[[float], None],
 ) -> None:
     """Looks at processes, connections, CPU and state, for so long.
 
     Args:
+        longest_s: how long to go on while a process that burns CPU is listened to.
         capture: where packets of suspects' connections go.
         state: collects what does not move (startup items, services, settings); gives what knows files' packages.
         tick: told the seconds passed, about once a second.
@@ -41,7 +47,7 @@ def look_at_host(
         connections.record_changed(Look(recorder, time.time()))
     observation = Observation(recorder, table, connections if opened else None, capture)
     try:
-        observation.run(duration_s, tick)
+        observation.run(duration_s, longest_s, tick)
     finally:
         last = Look(recorder, time.time())
         if opened:

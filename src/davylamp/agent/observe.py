@@ -44,16 +44,19 @@ class Observation:
     rows: dict[tuple[int, int], list[dict[str, object]]] = field(default_factory=dict)
     before: dict[int, usage.Counters] = field(default_factory=dict)
 
-    def run(self, duration_s: float, tick: Tick) -> None:
-        """Samples every second for so long; a stop (KeyboardInterrupt) ends the window and keeps what was seen."""
+    def run(self, duration_s: float, longest_s: float, tick: Tick) -> None:
+        """Samples every second for so long, and up to `longest_s` while a suspect is listened to.
+
+        A stop (KeyboardInterrupt) ends the window and keeps what was seen.
+        """
         began = time.monotonic()
         last_at, last = time.time(), procfs.machine_time()
         last_total = visible_ticks(self.table)
         self.before = {pid: usage.Counters(stat) for pid, stat in self.table.stats.items()}
         try:
-            while (elapsed := time.monotonic() - began) < duration_s:
+            while (elapsed := time.monotonic() - began) < (longest_s if self._listens() else duration_s):
                 tick(elapsed)
-                time.sleep(min(STEP_S, max(0.05, duration_s - elapsed)))
+                time.sleep(min(STEP_S, max(0.05, max(duration_s, longest_s) - elapsed)))
                 at, now = time.time(), procfs.machine_time()
                 self._step(Look(self.recorder, at), last_at, now.at_s - last.at_s)
                 total = visible_ticks(self.table)
@@ -61,6 +64,9 @@ class Observation:
                 last_at, last, last_total = at, now, total
         finally:
             self._write()
+
+    def _listens(self) -> bool:
+        return self.capture is not None and bool(self.capture.followed)
 
     def _step(self, look: Look, began_at: float, length_s: float) -> None:
         new = self.table.refresh()

@@ -12,13 +12,12 @@ from typing import Any
 
 from davylamp.app.progress import Progress
 from davylamp.app.scan import ScanRequest
-from davylamp.app.scan_host import scan_host
+from davylamp.app.scan_host import SUSPECT_OBSERVE_S, scan_host
 from davylamp.errors import UsageError
 from davylamp.kit import registry
 from davylamp.kit.drill import CAUGHT, Drill
 from davylamp.kit.emulation.stage import Stage
 
-DEFAULT_OBSERVE_S = 20.0
 # A look-alike may raise an eyebrow once; two findings or an incident are a false alarm (issue of the score sheet).
 QUIET_FINDINGS_COUNT = 1
 MISSED, QUIET, FALSE_ALARM, COULD_NOT_PLAY = "missed", "quiet", "false alarm", "could not play"
@@ -68,16 +67,16 @@ def chosen_drills(names: Sequence[str]) -> tuple[Drill, ...]:
     return found
 
 
-def run_drill(drill: Drill, observe_s: float, seed: int, progress: Progress | None = None) -> Outcome:
+def run_drill(drill: Drill, observe_s: float | None, seed: int, progress: Progress | None = None) -> Outcome:
     """Plays one drill and looks; everything it made is gone afterwards, also after a Ctrl-C."""
     meta = drill.meta
     outcome = _outcome_of(drill)
     if reason := drill.could_play():
         return outcome(COULD_NOT_PLAY, reason=reason)
-    length_s = max(observe_s, meta.observe_s or 0.0)
+    length_s = None if observe_s is None else max(observe_s, meta.observe_s or 0.0)
     case = Path(tempfile.mkdtemp(prefix="davylamp-drill-"))
     try:
-        with Stage(duration_s=length_s + MARGIN_S, seed=seed) as stage:
+        with Stage(duration_s=(length_s or SUSPECT_OBSERVE_S) + MARGIN_S, seed=seed) as stage:
             began_s = time.monotonic()
             try:
                 named = drill.play(stage)

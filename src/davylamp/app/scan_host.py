@@ -22,6 +22,9 @@ from davylamp.errors import CaseError
 from davylamp.store.case import Case
 
 DEFAULT_OBSERVE_S = 20.0
+# A pool's jobs are up to a minute apart (knowledge base, detection methods 2.3): while somebody computes and keeps a
+# quiet connection, a look whose length nobody chose goes on for as long.
+SUSPECT_OBSERVE_S = 60.0
 # Looks kept of scans that named no case; each is about a megabyte.
 KEPT_LOOKS_COUNT = 5
 # Where sshd's verdicts lie; a log that is named as evidence besides is read once.
@@ -30,13 +33,14 @@ LOGS = ("/var/log/auth.log", "/var/log/auth.log.1", "/var/log/secure")
 
 def scan_host(
     request: ScanRequest,
-    observe_s: float = DEFAULT_OBSERVE_S,
+    observe_s: float | None = None,
     progress: Progress | None = None,
     metadata: bool = False,
 ) -> ScanResult:
-    """Looks at this host for `observe_s` seconds and scans what was seen, with the host's own logs.
+    """Looks at this host and scans what was seen, with the host's own logs.
 
     Args:
+        observe_s: how long to look; None for 20 s, and up to a minute while a suspect is listened to.
         metadata: ask the cloud's metadata service what this machine is; otherwise nothing leaves the host.
 
     Raises:
@@ -54,15 +58,16 @@ def scan_host(
     return scan(replace(request, paths=(str(evidence), *captures, *logs, *request.paths), recorded_by=own), progress)
 
 
-def _observed(folder: Path, observe_s: float, progress: Progress | None, metadata: bool) -> tuple[Path, Path]:
+def _observed(folder: Path, observe_s: float | None, progress: Progress | None, metadata: bool) -> tuple[Path, Path]:
     """Lets the sensor write its records and its capture; a Ctrl-C ends the look early and keeps what was seen."""
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
     packets = target.with_suffix(".pcap")
-    tick: Callable[[float], None] = _nothing if progress is None else _drawing(progress, observe_s)
+    length_s, longest_s = (observe_s, observe_s) if observe_s is not None else (DEFAULT_OBSERVE_S, SUSPECT_OBSERVE_S)
+    tick: Callable[[float], None] = _nothing if progress is None else _drawing(progress, length_s)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with target.open("w", encoding="ascii") as out, packets.open("wb") as kept:
-            look_at_host(Recorder(out.write), Capture(kept), observe_s, partial(_state, metadata), tick)
+            look_at_host(Recorder(out.write), Capture(kept), length_s, longest_s, partial(_state, metadata), tick)
         remove_if_empty(str(packets))
     except OSError as error:
         raise CaseError(

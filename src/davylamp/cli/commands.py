@@ -27,7 +27,7 @@ def _scan(options: argparse.Namespace) -> int:
     from davylamp.app.scan import ScanRequest, scan
     from davylamp.app.scan_host import scan_host
     from davylamp.cli.progress import progress_on
-    from davylamp.units import parse_duration, parse_memory, parse_window
+    from davylamp.units import parse_memory, parse_window
 
     since, until = parse_window(options.since, options.until, now=datetime.now(UTC))
     host = not options.paths or options.paths[0] == HOST
@@ -43,7 +43,7 @@ def _scan(options: argparse.Namespace) -> int:
     )
     with progress_on(sys.stderr) as progress:
         if host:
-            result = scan_host(request, parse_duration(options.observe), progress, options.metadata)
+            result = scan_host(request, _seconds(options.observe), progress, options.metadata)
         else:
             result = scan(request, progress)
     with _output(options.output) as out:
@@ -62,7 +62,6 @@ def _drill(options: argparse.Namespace) -> int:
     from davylamp.app.exit_codes import DRILL_NOT_AS_EXPECTED, READ_ALL
     from davylamp.cli.progress import progress_on
     from davylamp.report.terminal.drills import outcome_line, summary_line
-    from davylamp.units import parse_duration
 
     drills = chosen_drills(options.drills)
     if options.list:
@@ -72,7 +71,7 @@ def _drill(options: argparse.Namespace) -> int:
     outcomes = []
     for drill in drills:
         with progress_on(sys.stderr) as progress:
-            outcomes.append(run_drill(drill, parse_duration(options.observe), options.seed, progress))
+            outcomes.append(run_drill(drill, _seconds(options.observe), options.seed, progress))
         if options.format == "text":
             sys.stdout.write(outcome_line(outcomes[-1]))
             sys.stdout.flush()
@@ -222,6 +221,12 @@ def _intel_lint(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{problem.value}: {problem.rule}: {problem.text}\n")
     sys.stdout.write(f"{len(problems)} problems\n")
     return 4 if problems else 0
+
+
+def _seconds(text: str | None) -> float | None:
+    from davylamp.units import parse_duration
+
+    return parse_duration(text) if text else None
 
 
 def _path(text: str | None) -> Path | None:

@@ -54,7 +54,7 @@ def _scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     scan.add_argument(
         "paths", nargs="*", metavar="PATH", help="host (this machine; the default), file, folder, glob, or -"
     )
-    scan.add_argument("--observe", metavar="TIME", default="20s", help="how long to look at the host (default: 20s)")
+    scan.add_argument("--observe", metavar="TIME", help="how long to look (default: 20s, or 60s at a suspect)")
     scan.add_argument("--metadata", action="store_true", help="ask the cloud's metadata service what this host is")
     scan.add_argument("--assets", metavar="FILE", help="assets file (default: davylamp.toml in a scanned folder)")
     scan.add_argument("--prices", metavar="FILE", help="CSV of your own prices, laid over the bundled ones")
@@ -71,7 +71,7 @@ def _drill(commands: argparse._SubParsersAction[_Parser]) -> None:
     drill = commands.add_parser("drill", help="prove on this machine, without harm, that mining is caught")
     drill.add_argument("drills", nargs="*", metavar="DRILL", help="letters (a to i) or names (default: all)")
     drill.add_argument("--list", action="store_true", help="say what each drill plays, and play nothing")
-    drill.add_argument("--observe", metavar="TIME", default="20s", help="how long to look at each (default: 20s)")
+    drill.add_argument("--observe", metavar="TIME", help="how long to look (default: 20s, or 60s at a suspect)")
     drill.add_argument("--seed", type=int, default=1, help="seed of the emulated dialogues (default: 1)")
     drill.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 

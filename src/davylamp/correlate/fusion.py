@@ -96,17 +96,28 @@ def suspects(findings: Iterable[Finding]) -> list[list[Finding]]:
 
 
 def without_bystanders(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings of an incident without those of processes that nothing telling is said of.
+    """The findings of an incident without those of processes that are no part of it.
 
-    Beside a miner there are daemons that still run the image an upgrade replaced; they are no part of the story.
+    Beside a miner there are daemons that still run the image an upgrade replaced, and jobs that compute. A process is
+    part of it when what is said of it would be enough without the host's own facts, or when it started after one of
+    them (somebody broke in) and something telling is said of it.
     """
     members = list(findings)
-    telling = {
+    shared = [finding for finding in members if not _processes(finding)]
+    since = min((finding.first_seen for finding in shared if finding.fact), default=None)
+    weak = [finding for finding in shared if not finding.fact]
+    part = {
         process
         for process, own in _by_process(members).items()
+<<<<<<< HEAD
         if any(finding.fact for finding in own) or fused_llr(own) >= TELLING_LLR
+=======
+        if _is_enough([*weak, *own])
+        or (since is not None and fused_llr(own) >= COINCIDENCE_LEAST_LLR and own[0].first_seen >= since)
+>>>>>>> 7e64b34 (A look goes on while a suspect is listened to; what is no part of an incident is left out of it; a drill has an address of its own)
     }
-    return [finding for finding in members if not _processes(finding) or telling & set(_processes(finding))]
+    kept = [finding for finding in members if not _processes(finding) or part & set(_processes(finding))]
+    return kept or members
 
 
 def without_early_hints(findings: Iterable[Finding]) -> list[Finding]:

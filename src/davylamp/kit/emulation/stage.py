@@ -30,12 +30,14 @@ class Stage:
 
     Args:
         folder: scratch folder, removed at the end.
+        host: a loopback address of this stage alone, so that two drills at once do not meet.
         duration_s: how long each role plays, at the most.
     """
 
     duration_s: float
     seed: int
     folder: Path = field(default_factory=lambda: _scratch())
+    host: str = field(default_factory=lambda: "127." + ".".join(str(2 + part % 250) for part in os.urandom(3)))
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _groups: list[Path] = field(default_factory=list)
 

@@ -17,6 +17,7 @@ from davylamp.model.severity import Confidence, Severity
 from davylamp.model.usage import ComputeUsage
 
 LLR_WHOLE = 9.0
+LLR_SHARE = 6.0
 LLR_ATTEMPT = 4.0
 NAMES_MOST = 20
 CITED = ("src_ip", "src_port", "dst_ip", "dst_port", "process_pid", "process_name")
@@ -59,7 +60,8 @@ class MiningDialogue(Detection):
     inside an HTTP answer does not count. LLR 9 when complete: no such sequence in 2,470 connections
     of public benign captures, which alone would support ln(2470 / 3) = 6.7; the rest is that the
     shapes carry 32-byte digests under the dialect's own names. An attempt without an answer (a
-    subscribe, a login with a wallet, an unanswered getwork) is no fact and has LLR 4.
+    subscribe, a login with a wallet, an unanswered getwork) is no fact and has LLR 4; one share of
+    unmistakable shape, heard without its job as in a short look at a host, 6 (none in the same captures).
 
     What it misses.
     TLS and stratum version 2 (`mining_message_rhythm` sees their rhythm); web-socket frames from the
@@ -123,7 +125,7 @@ class MiningDialogue(Detection):
             because=_because(seen),
             first_seen=started_at,
             last_seen=ended_at,
-            llr=LLR_WHOLE if whole else LLR_ATTEMPT,
+            llr=LLR_WHOLE if whole else LLR_SHARE if first.verdict.shares_count else LLR_ATTEMPT,
             confidence=Confidence.HIGH if whole else Confidence.MEDIUM,
             severity=Severity.CRITICAL if whole else Severity.MEDIUM,
             fact=whole,

@@ -25,6 +25,7 @@ class Shape:
         connections_count: outgoing connections open at the end.
         bytes_seen: whether bytes of files and pipes could be read; else only the connections' bytes count.
         thin: the quietest connection that was open all the time, None where there is none.
+        moved: whether that connection carried anything in the window.
         answered: whether that connection has carried payload both ways in its life.
         whole_cpu_s: CPU seconds since the process started, 0 where nothing says.
     """
@@ -39,6 +40,7 @@ class Shape:
     connections_count: int
     thin: Row | None
     thin_bytes_per_s: float
+    moved: bool
     answered: bool
     cpu_count: float
     whole_cpu_s: float
@@ -71,6 +73,7 @@ def shape_of(rows: Sequence[Row]) -> Shape | None:
         connections_count=sum(instant(row["end_time"]) >= last_at - SLACK for row in in_window),
         thin=thin,
         thin_bytes_per_s=thin_bytes_per_s,
+        moved=thin is not None and _carried(thin) > 0,
         answered=thin is not None
         and _whole(thin, "last_bytes_in") >= LEAST_SAID_BYTES
         and _whole(thin, "last_bytes_out") >= LEAST_SAID_BYTES,

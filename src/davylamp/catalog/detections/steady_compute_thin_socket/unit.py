@@ -18,6 +18,7 @@ from davylamp.units import format_duration
 
 LLR_MEASURED = 5.0
 LLR_BYTES_NOT_SEEN = 4.0
+LLR_SILENT = 3.5
 LLR_ONE_WAY = 3.0
 
 
@@ -46,7 +47,8 @@ class SteadyComputeThinSocket(Detection):
     (`connections_most_count`) is a peer or a service. Level, plateau and duty cycle are not asked: throttling changes
     them at will. The likelihood ratio (natural log) is 5: of benign machines a few in a thousand run a lasting
     computation that reports over a quiet connection (executors with a heartbeat, training with a metrics upload); 4
-    where the bytes could not be seen (another user's process), 3 where the connection has carried nothing back.
+    where the bytes could not be seen (another user's process), 3.5 where nothing moved on the connection in the window
+    (an idle client of a database, a driver's link), 3 where it has never carried anything back.
 
     What it misses.
     A miner whose talk goes through another program (a proxy with its own process on the same machine, unless it is its
@@ -112,6 +114,8 @@ class SteadyComputeThinSocket(Detection):
         assert shape.thin is not None
         remote = (str(shape.thin["dst_ip"]), str(shape.thin["dst_port"]))
         llr = LLR_MEASURED if shape.bytes_seen else LLR_BYTES_NOT_SEEN
+        if not shape.moved:
+            llr = LLR_SILENT
         if not shape.answered:
             llr = LLR_ONE_WAY
         return process_finding(

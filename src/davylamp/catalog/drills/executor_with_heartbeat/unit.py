@@ -29,7 +29,7 @@ class ExecutorWithHeartbeat(Drill):
 
     def play(self, stage: Stage) -> tuple[int, ...]:
         """Starts it."""
-        shared: dict[str, Any] = {"host": "127.0.0.1", "port": PORT, "twin": "grpc_health"}
+        shared: dict[str, Any] = {"host": stage.host, "port": PORT, "twin": "grpc_health"}
         stage.role("talker", serves=True, threads=0, **shared)
         talks = stage.role("talker", program="bin/executor-with-heartbeat", serves=False, threads=1, **shared)
         return (talks,)

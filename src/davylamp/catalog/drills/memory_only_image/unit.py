@@ -25,9 +25,9 @@ class MemoryOnlyImage(Drill):
 
     def play(self, stage: Stage) -> tuple[int, ...]:
         """Starts it."""
-        stage.role("pool", host="127.0.0.1", port=16666)
+        stage.role("pool", host=stage.host, port=16666)
         return (
             stage.role(
-                "worker", in_memory=True, orphan=True, arguments=["-D"], host="127.0.0.1", port=16666, shown_name="sshd"
+                "worker", in_memory=True, orphan=True, arguments=["-D"], host=stage.host, port=16666, shown_name="sshd"
             ),
         )

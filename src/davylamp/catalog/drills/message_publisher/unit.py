@@ -32,7 +32,7 @@ class MessagePublisher(Drill):
 
     def play(self, stage: Stage) -> tuple[int, ...]:
         """Starts it."""
-        shared: dict[str, Any] = {"host": "127.0.0.1", "port": PORT, "twin": "mqtt_events"}
+        shared: dict[str, Any] = {"host": stage.host, "port": PORT, "twin": "mqtt_events"}
         stage.role("talker", serves=True, threads=0, **shared)
         return (
             stage.role("talker", program="bin/message-publisher", serves=False, threads=1, level_ratio=0.02, **shared),

@@ -26,8 +26,8 @@ class OwnProxy(Drill):
 
     def play(self, stage: Stage) -> tuple[int, ...]:
         """Starts it."""
-        stage.role("pool", host="127.0.0.1", port=17777)
-        stage.role("proxy", host="127.0.0.1", port=18080, to_host="127.0.0.1", to_port=17777)
+        stage.role("pool", host=stage.host, port=17777)
+        stage.role("proxy", host=stage.host, port=18080, to_host=stage.host, to_port=17777)
         return (
-            stage.role("worker", program="lib/update-agent", host="127.0.0.1", port=18080, shown_name="update-agent"),
+            stage.role("worker", program="lib/update-agent", host=stage.host, port=18080, shown_name="update-agent"),
         )

@@ -31,7 +31,7 @@ class PeerChat(Drill):
 
     def play(self, stage: Stage) -> tuple[int, ...]:
         """Starts it."""
-        shared: dict[str, Any] = {"host": "127.0.0.1", "port": PORT, "twin": "node_chat"}
+        shared: dict[str, Any] = {"host": stage.host, "port": PORT, "twin": "node_chat"}
         stage.role("talker", serves=True, threads=0, **shared)
         return (
             stage.role(

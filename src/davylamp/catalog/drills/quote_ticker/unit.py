@@ -31,7 +31,7 @@ class QuoteTicker(Drill):
 
     def play(self, stage: Stage) -> tuple[int, ...]:
         """Starts it."""
-        shared: dict[str, Any] = {"host": "127.0.0.1", "port": PORT, "twin": "ticker"}
+        shared: dict[str, Any] = {"host": stage.host, "port": PORT, "twin": "ticker"}
         stage.role("talker", serves=True, threads=0, **shared)
         talks = stage.role("talker", program="bin/quote-ticker", serves=False, threads=1, level_ratio=0.05, **shared)
         return (talks,)

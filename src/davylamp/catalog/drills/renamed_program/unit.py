@@ -27,16 +27,16 @@ class RenamedProgram(Drill):
 
     def play(self, stage: Stage) -> tuple[int, ...]:
         """Starts it."""
-        stage.role("pool", host="127.0.0.1", port=14444)
+        stage.role("pool", host=stage.host, port=14444)
         configuration = stage.folder / "helper.json"
         wallet = "4" + "7" * 94
-        pools = [{"url": "127.0.0.1:14444", "user": wallet, "pass": "x", "algo": "rx/0"}]
+        pools = [{"url": f"{stage.host}:14444", "user": wallet, "pass": "x", "algo": "rx/0"}]
         configuration.write_text(json.dumps({"autosave": True, "cpu": True, "pools": pools}), encoding="utf-8")
         return (
             stage.role(
                 "worker",
                 program="lib/dbus-helper",
-                host="127.0.0.1",
+                host=stage.host,
                 port=14444,
                 shown_name="dbus-helper",
                 opens=str(configuration),

@@ -28,12 +28,12 @@ class ThrottledToAThird(Drill):
 
     def play(self, stage: Stage) -> tuple[int, ...]:
         """Starts it."""
-        stage.role("pool", host="127.0.0.1", port=15555)
+        stage.role("pool", host=stage.host, port=15555)
         return (
             stage.role(
                 "worker",
                 program="lib/log-rotator",
-                host="127.0.0.1",
+                host=stage.host,
                 port=15555,
                 level_ratio=0.3,
                 period_s=1.0,

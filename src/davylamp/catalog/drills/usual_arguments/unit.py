@@ -28,11 +28,11 @@ class UsualArguments(Drill):
 
     def play(self, stage: Stage) -> tuple[int, ...]:
         """Starts it."""
-        stage.role("pool", host="127.0.0.1", port=13333)
+        stage.role("pool", host=stage.host, port=13333)
         wallet = "4" + "7" * 94
         arguments = [
             "-o",
-            "stratum+tcp://127.0.0.1:13333",
+            f"stratum+tcp://{stage.host}:13333",
             "-u",
             wallet,
             "-p",
@@ -49,7 +49,7 @@ class UsualArguments(Drill):
                 program=program,
                 script="xmrig",
                 arguments=arguments,
-                host="127.0.0.1",
+                host=stage.host,
                 port=13333,
                 shown_name="xmrig",
             ),

@@ -41,7 +41,7 @@ class WipedArgumentsTls(Drill):
         certificate, key = stage.certificate()
         stage.role(
             "pool",
-            host="127.0.0.43",
+            host=stage.host,
             port=443,
             certificate=str(certificate),
             key=str(key),
@@ -52,7 +52,7 @@ class WipedArgumentsTls(Drill):
             stage.role(
                 "worker",
                 program="lib/session-agent",
-                host="127.0.0.43",
+                host=stage.host,
                 port=443,
                 tls=True,
                 share_gap_s=4.0,
