@@ -153,29 +153,42 @@ def questions(relation: str) -> str:
     """
     return f"""
     WITH rows AS (SELECT * FROM {relation} AS dated WHERE reject IS NULL AND time IS NOT NULL),
-    questions AS (SELECT *, lead(is_reply) OVER (PARTITION BY src_ip, name, query_type ORDER BY line) AS reply_follows
-        FROM rows WHERE kind = 'question'),
-    answer_lines AS (SELECT *, lag(value) OVER w AS before_value, lag(name) OVER w AS before_name,
+    questions AS (SELECT * FROM rows WHERE kind = 'question'),
+    logged_again AS (SELECT line FROM (SELECT line, is_reply,
+            lead(is_reply) OVER (PARTITION BY src_ip, name, query_type ORDER BY line) AS reply_follows
+            FROM questions WHERE is_reply IS NOT NULL) AS replies
+        WHERE NOT is_reply AND reply_follows),
+    answer_lines AS (SELECT process_pid, serial, line, name, value, action, time,
+            coalesce(lag(value) OVER w = '<CNAME>', FALSE) OR coalesce(lag(name) OVER w = name, FALSE) AS goes_on,
+            coalesce(value = '<CNAME>' OR lead(name) OVER w = name, FALSE) AS is_followed,
             lead(name) OVER w AS after_name
         FROM rows WHERE kind = 'answer' WINDOW w AS (PARTITION BY process_pid, serial ORDER BY line)),
-    runs AS (SELECT *, sum(CASE WHEN before_value = '<CNAME>' OR before_name = name THEN 0 ELSE 1 END)
-            OVER (PARTITION BY process_pid, serial ORDER BY line ROWS UNBOUNDED PRECEDING) AS run FROM answer_lines),
-    answers AS (SELECT process_pid, serial, run, min(line) AS line, arg_min(name, line) AS name,
+    runs AS (SELECT *, sum(CASE WHEN goes_on THEN 0 ELSE 1 END)
+            OVER (PARTITION BY process_pid, serial ORDER BY line ROWS UNBOUNDED PRECEDING) AS run
+        FROM answer_lines WHERE goes_on OR is_followed),
+    answers AS (
+        SELECT serial, line, name, [value] AS given, action, time FROM answer_lines WHERE NOT goes_on AND NOT is_followed
+        UNION ALL SELECT serial, min(line) AS line, arg_min(name, line) AS name,
             list(CASE WHEN value = '<CNAME>' THEN after_name ELSE value END ORDER BY line) AS given,
             max(action) AS action, max(time) AS time FROM runs GROUP BY process_pid, serial, run),
     families AS (SELECT *, CASE WHEN contains(given[-1], ':') OR given[-1] = 'NODATA-IPv6' THEN 'AAAA'
             WHEN regexp_full_match(given[-1], '[0-9.]+') OR given[-1] = 'NODATA-IPv4' THEN 'A' END AS family
         FROM answers),
+    -- Joined by time order, both sides are sorted: of the questions only those that can be meant, and what is needed.
+    asked AS (SELECT line, name, query_type, serial, time FROM questions),
     placed AS (
-        SELECT a.given, a.action, q.line AS question_line FROM families AS a ASOF JOIN questions AS q
+        SELECT a.line, a.given, a.action, q.line AS question_line FROM families AS a ASOF JOIN asked AS q
             ON a.name = q.name AND a.family = q.query_type AND a.line > q.line
             WHERE a.serial IS NULL AND a.time - q.time < INTERVAL 1 MINUTE
-        UNION ALL SELECT a.given, a.action, q.line FROM families AS a ASOF JOIN questions AS q
+        UNION ALL SELECT a.line, a.given, a.action, q.line FROM families AS a ASOF JOIN (SELECT * FROM asked WHERE name IN
+                (SELECT name FROM families WHERE serial IS NULL AND family IS NULL)) AS q
             ON a.name = q.name AND a.line > q.line
             WHERE a.serial IS NULL AND a.family IS NULL AND a.time - q.time < INTERVAL 1 MINUTE
-        UNION ALL SELECT a.given, a.action, q.line FROM families AS a ASOF JOIN questions AS q
+        UNION ALL SELECT a.line, a.given, a.action, q.line FROM families AS a
+            ASOF JOIN (SELECT * FROM asked WHERE serial IS NOT NULL) AS q
             ON a.name = q.name AND a.serial = q.serial AND a.line > q.line WHERE a.serial IS NOT NULL),
-    given AS (SELECT question_line, any_value(given) AS given, max(action) AS action FROM placed GROUP BY question_line)
+    given AS (SELECT question_line, arg_min(given, line) AS given, max(action) AS action
+        FROM placed GROUP BY question_line)
     SELECT q.time, q.name AS query_name, q.query_type,
         CASE WHEN g.given IS NOT NULL THEN list_filter(g.given, lambda each:
             each NOT IN ('NXDOMAIN', 'SERVFAIL', 'REFUSED') AND NOT starts_with(each, 'NODATA')
@@ -185,7 +198,7 @@ def questions(relation: str) -> str:
         q.resolver_ip, q.protocol, g.action, q.src_ip, q.src_port,
         CASE WHEN q.src_ip IN ('127.0.0.1', '::1') THEN q.device_name END AS device_name, q.line, q.byte_offset
     FROM questions AS q LEFT JOIN given AS g ON g.question_line = q.line
-    WHERE NOT (coalesce(NOT q.is_reply, FALSE) AND coalesce(q.reply_follows, FALSE))"""
+    LEFT JOIN logged_again ON logged_again.line = q.line WHERE logged_again.line IS NULL"""
 
 
 def leases(relation: str) -> str:
