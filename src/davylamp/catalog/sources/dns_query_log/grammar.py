@@ -167,7 +167,8 @@ def questions(relation: str) -> str:
             OVER (PARTITION BY process_pid, serial ORDER BY line ROWS UNBOUNDED PRECEDING) AS run
         FROM answer_lines WHERE goes_on OR is_followed),
     answers AS (
-        SELECT serial, line, name, [value] AS given, action, time FROM answer_lines WHERE NOT goes_on AND NOT is_followed
+        SELECT serial, line, name, [value] AS given, action, time FROM answer_lines
+            WHERE NOT goes_on AND NOT is_followed
         UNION ALL SELECT serial, min(line) AS line, arg_min(name, line) AS name,
             list(CASE WHEN value = '<CNAME>' THEN after_name ELSE value END ORDER BY line) AS given,
             max(action) AS action, max(time) AS time FROM runs GROUP BY process_pid, serial, run),
@@ -180,7 +181,8 @@ def questions(relation: str) -> str:
         SELECT a.line, a.given, a.action, q.line AS question_line FROM families AS a ASOF JOIN asked AS q
             ON a.name = q.name AND a.family = q.query_type AND a.line > q.line
             WHERE a.serial IS NULL AND a.time - q.time < INTERVAL 1 MINUTE
-        UNION ALL SELECT a.line, a.given, a.action, q.line FROM families AS a ASOF JOIN (SELECT * FROM asked WHERE name IN
+        UNION ALL SELECT a.line, a.given, a.action, q.line FROM families AS a
+            ASOF JOIN (SELECT * FROM asked WHERE name IN
                 (SELECT name FROM families WHERE serial IS NULL AND family IS NULL)) AS q
             ON a.name = q.name AND a.line > q.line
             WHERE a.serial IS NULL AND a.family IS NULL AND a.time - q.time < INTERVAL 1 MINUTE
