@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from davylamp.kit.metadata import DetectionMeta
-from davylamp.kit.processes import process_asset, process_finding, process_observables, shown_command
+from davylamp.kit.processes import process_asset, process_finding, process_named, process_observables, shown_command
 from davylamp.model.finding import AssetRef, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
 
@@ -59,3 +59,8 @@ def test_a_finding_has_host_and_process_cites_the_record_and_is_sure_as_its_rati
 def test_a_command_line_is_cut_for_a_sentence() -> None:
     assert len(shown_command(ROW)) == 160
     assert shown_command({"command_line": None}) == ""
+
+
+def test_a_process_without_a_pid_is_still_named() -> None:
+    assert process_named(ROW) == "process 4242 (kworker/0:1)"
+    assert process_named({"process_pid": None, "process_name": "x"}) == "a process (x)"

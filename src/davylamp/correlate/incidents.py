@@ -83,11 +83,16 @@ def _usages(findings: Sequence[Finding]) -> list[ComputeUsage]:
                 model="stolen",
                 asset=name,
                 started_at=min(each.first_seen for each in seen),
-                ended_at=max(each.last_seen for each in seen),
+                # A process that was seen and not seen to end goes on; a connection is over when its record is.
+                ended_at=None if _names_a_process(seen) else max(each.last_seen for each in seen),
                 basis=f"{name} was seen mining; no evidence says which share of it was taken",
             )
         )
     return usages
+
+
+def _names_a_process(findings: Sequence[Finding]) -> bool:
+    return any(asset.kind == "process" for each in findings for asset in each.assets)
 
 
 def _uid(findings: Sequence[Finding], assets: Sequence[AssetRef]) -> str:

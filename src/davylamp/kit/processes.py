@@ -76,8 +76,9 @@ def connection_assets(host: str, row: Row, ours: bool = True) -> list[AssetRef]:
 
 def process_named(row: Row) -> str:
     """The process as a sentence names it: `process 4242 (kworker/0:1)`."""
-    name = row.get("process_name")
-    return f"process {row.get('process_pid')}" + (f" ({name})" if name else "")
+    name, pid = row.get("process_name"), row.get("process_pid")
+    # The record that names the pid may be lost; what was executed is known all the same.
+    return (f"process {pid}" if pid is not None else "a process") + (f" ({name})" if name else "")
 
 
 def shown_command(row: Row) -> str:
