@@ -109,12 +109,8 @@ def without_bystanders(findings: Iterable[Finding]) -> list[Finding]:
     part = {
         process
         for process, own in _by_process(members).items()
-<<<<<<< HEAD
-        if any(finding.fact for finding in own) or fused_llr(own) >= TELLING_LLR
-=======
         if _is_enough([*weak, *own])
-        or (since is not None and fused_llr(own) >= COINCIDENCE_LEAST_LLR and own[0].first_seen >= since)
->>>>>>> 7e64b34 (A look goes on while a suspect is listened to; what is no part of an incident is left out of it; a drill has an address of its own)
+        or (since is not None and fused_llr(own) >= TELLING_LLR and own[0].first_seen >= since)
     }
     kept = [finding for finding in members if not _processes(finding) or part & set(_processes(finding))]
     return kept or members
