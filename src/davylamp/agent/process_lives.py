@@ -73,6 +73,10 @@ class Lives:
             else:
                 self.skipped_count += 1
 
+    def waits(self, pid: int) -> bool:
+        """Whether a process is so young that it may still be about to run its program."""
+        return pid in self._without_program
+
     def _forked(self, pid: int, parent_pid: int, at: float) -> None:
         self.table.told.pop(pid, None)
         self.table.stats.pop(pid, None)

@@ -64,7 +64,8 @@ class Spool:
 
     def __post_init__(self) -> None:
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        self._lock = os.open(os.path.join(self.folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Beside the folder, in which nothing but evidence lies.
+        self._lock = os.open(self.folder.rstrip("/") + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -1,0 +1,87 @@
+"""When judging is worth its second of CPU: at once for what is new, and in any case every few minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from davylamp.agent.budget import Budget
+from davylamp.agent.process_windows import Burner
+
+# In any case this often: the contract says five minutes, and judging itself takes its time.
+LONGEST_S = 270.0
+# A process that has just begun to burn is judged when it has burned so long: its windows first allow a judgement, then
+# make it surer. A miner at full load is to be an incident within a minute, so four times within it.
+AGES_S = (14.0, 26.0, 40.0, 55.0, 100.0, 160.0)
+# Who burns less than this of one core, from its beginning on, waits for the judging that comes anyway.
+LEAST_RATIO = 0.1
+# A changed file is judged soon, and a package manager that changes a hundred is given time to finish.
+CHANGED_FILE_S = 15.0
+SHORTEST_S = 10.0
+
+
+@dataclass
+class JudgeTrigger:
+    """Decides when to judge.
+
+    The trigger brings judging forward and never puts it off: what it does not notice is judged `LONGEST_S` after the
+    last judging at the latest, however small the budget is.
+
+    Args:
+        budget: CPU that judging may spend; judging brought forward waits for it.
+        cost_s: CPU seconds that the last judging took.
+    """
+
+    budget: Budget
+    cost_s: float = 1.0
+    _judged_s: float | None = None
+    _changed_s: float | None = None
+    _ages: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def file_changed(self, at_s: float) -> None:
+        """A watched file changed."""
+        if self._changed_s is None:
+            self._changed_s = at_s
+
+    def due(self, at_s: float, burners: Mapping[int, Burner]) -> str:
+        """Why judging is due, or an empty text.
+
+        Args:
+            at_s: steady clock.
+            burners: processes that burn now.
+        """
+        if self._judged_s is None:
+            self._judged_s = at_s
+        waited_s = at_s - self._judged_s
+        if waited_s >= LONGEST_S:
+            return "it is time"
+        if waited_s < SHORTEST_S or not self.budget.allows(self.cost_s):
+            return ""
+        if self._changed_s is not None and at_s - self._changed_s >= CHANGED_FILE_S:
+            return "a watched file changed"
+        if any(self._new_age(each, at_s) for each in burners.values()):
+            return "a process has begun to burn CPU"
+        return ""
+
+    def judging(self, at_s: float, burners: Mapping[int, Burner]) -> None:
+        """Judging begins: what has been seen until now counts as judged."""
+        self._judged_s = at_s
+        if self._changed_s is not None and at_s - self._changed_s >= CHANGED_FILE_S:
+            self._changed_s = None
+        self._ages = {(each.pid, each.start_ticks): _age(each, at_s) for each in burners.values()}
+
+    def judged(self, cpu_s: float) -> None:
+        """Judging has ended and has cost so much."""
+        self.cost_s = cpu_s
+        self.budget.spend(cpu_s)
+
+    def _new_age(self, burner: Burner, at_s: float) -> bool:
+        lasted_s = max(at_s - burner.since_s, 1e-6)
+        if burner.spent_s < LEAST_RATIO * lasted_s:
+            return False
+        return _age(burner, at_s) > self._ages.get((burner.pid, burner.start_ticks), 0)
+
+
+def _age(burner: Burner, at_s: float) -> int:
+    """How many of the ages a process has passed since it began to burn."""
+    return sum(at_s - burner.since_s >= age for age in AGES_S)

@@ -1,0 +1,104 @@
+"""Starts judging when it is due, passes on what it prints, and counts what it costs."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from davylamp.agent.judge_child import JudgeChild
+from davylamp.agent.judge_trigger import JudgeTrigger
+from davylamp.agent.own_cost import OwnCost
+from davylamp.agent.process_windows import Burner
+from davylamp.agent.record import Recorder
+
+# The first judging waits until what stands already has been looked at twice.
+FIRST_S = 7.0
+_PRICE = b"usd_per_vcpu_hour "
+
+
+@dataclass
+class Judging:
+    """Judging in short-lived processes, one at a time.
+
+    Args:
+        command: program and arguments; empty for a sensor that only writes.
+        forward: takes each line that judging prints for whoever watches.
+        began_s: steady clock at the start.
+    """
+
+    command: tuple[str, ...]
+    trigger: JudgeTrigger
+    cost: OwnCost
+    recorder: Recorder
+    selector: selectors.BaseSelector
+    forward: Callable[[bytes], None]
+    began_s: float = field(default_factory=time.monotonic)
+    done_count: int = 0
+    _first: bool = True
+
+    def __post_init__(self) -> None:
+        self.child = JudgeChild(list(self.command))
+
+    def start_if_due(self, burners: Mapping[int, Burner]) -> None:
+        """Starts judging when it is due and none runs."""
+        now = time.monotonic()
+        if self.child.running:
+            if self.child.hangs():
+                self.child.stop()
+            return
+        why = self.trigger.due(now, burners)
+        if self._first and now - self.began_s >= FIRST_S:
+            why = "the watch has begun"
+        if why:
+            self.start(why, burners)
+
+    def start(self, why: str, burners: Mapping[int, Burner]) -> None:
+        """Starts judging now; all that is to be judged is in the spool already."""
+        if not self.command or self.child.running:
+            return
+        self._first = False
+        self.trigger.judging(time.monotonic(), burners)
+        try:
+            descriptor = self.child.start(why)
+        except OSError as error:
+            self._failed(error.strerror or str(error))
+            return
+        self.selector.register(descriptor, selectors.EVENT_READ, self._take)
+
+    def wait(self, stopped: Callable[[], bool]) -> None:
+        """Waits for the judging that runs."""
+        while self.child.running and not stopped() and not self.child.hangs():
+            for key, _ in self.selector.select(1.0):
+                key.data()
+
+    def close(self) -> None:
+        """Ends a judging that runs."""
+        if self.child.running:
+            self.child.stop()
+            with contextlib.suppress(OSError):
+                self.child.finish()
+
+    def _take(self) -> None:
+        lines, closed = self.child.read()
+        for line in lines:
+            if line.startswith(_PRICE):
+                self.cost.usd_per_vcpu_hour = float(line[len(_PRICE) :])
+            elif line:
+                self.forward(line)
+        if closed:
+            self._end()
+
+    def _end(self) -> None:
+        self.selector.unregister(self.child.descriptor)
+        cpu_s, code = self.child.finish()
+        self.done_count += 1
+        self.cost.judging_s += cpu_s
+        self.trigger.judged(cpu_s)
+        if code:
+            self._failed(f"judging ended with code {code}; it is tried again")
+
+    def _failed(self, reason: str) -> None:
+        self.recorder.record("sensor_state", time.time(), kind="could_not_look", name="judging", reason=reason)
