@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 # A judging that hangs would be the last one; on a large host under full load it takes some seconds.
 LONGEST_S = 300.0
@@ -18,7 +18,7 @@ class JudgeChild:
     """Runs a command that prints lines.
 
     Args:
-        command: program and arguments; `--why REASON` is added.
+        command: program and arguments; what each judging is told is added.
     """
 
     command: list[str]
@@ -26,14 +26,13 @@ class JudgeChild:
     descriptor: int = -1
     _rest: bytes = b""
     _started_s: float = 0.0
-    extra: list[str] = field(default_factory=list)
 
     @property
     def running(self) -> bool:
         """Whether one is under way."""
         return self.pid != 0
 
-    def start(self, why: str) -> int:
+    def start(self, more: list[str]) -> int:
         """Starts it; gives the descriptor from which its lines come.
 
         Raises:
@@ -44,7 +43,7 @@ class JudgeChild:
             # A group of its own: Ctrl-C on the terminal is ours to hear, and ours to pass on.
             self.pid = os.posix_spawn(
                 self.command[0],
-                [*self.command, *self.extra, "--why", why],
+                [*self.command, *more],
                 os.environ,
                 file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1)],
                 setpgroup=0,

@@ -16,6 +16,8 @@ from davylamp.agent.record import Recorder
 
 # The first judging waits until what stands already has been looked at twice.
 FIRST_S = 7.0
+# Burners whose images' packages are told: those that no earlier judging can have told of.
+FRESH_S, FRESH_COUNT = 60.0, 16
 _PRICE = b"usd_per_vcpu_hour "
 
 
@@ -26,6 +28,7 @@ class Judging:
     Args:
         command: program and arguments; empty for a sensor that only writes.
         forward: takes each line that judging prints for whoever watches.
+        boot_at: when the machine booted; processes are named by it.
         began_s: steady clock at the start.
     """
 
@@ -35,6 +38,7 @@ class Judging:
     recorder: Recorder
     selector: selectors.BaseSelector
     forward: Callable[[bytes], None]
+    boot_at: float
     began_s: float = field(default_factory=time.monotonic)
     done_count: int = 0
     _first: bool = True
@@ -42,18 +46,18 @@ class Judging:
     def __post_init__(self) -> None:
         self.child = JudgeChild(list(self.command))
 
-    def start_if_due(self, burners: Mapping[int, Burner]) -> None:
-        """Starts judging when it is due and none runs."""
+    def due(self, burners: Mapping[int, Burner]) -> str:
+        """Why judging is due; empty when it is not, or one runs."""
         now = time.monotonic()
+        if not self.command:
+            return ""
         if self.child.running:
             if self.child.hangs():
                 self.child.stop()
-            return
-        why = self.trigger.due(now, burners)
-        if self._first and now - self.began_s >= FIRST_S:
-            why = "the watch has begun"
-        if why:
-            self.start(why, burners)
+            return ""
+        if self._first:
+            return "the watch has begun" if now - self.began_s >= FIRST_S else ""
+        return self.trigger.due(now, burners)
 
     def start(self, why: str, burners: Mapping[int, Burner]) -> None:
         """Starts judging now; all that is to be judged is in the spool already."""
@@ -62,7 +66,7 @@ class Judging:
         self._first = False
         self.trigger.judging(time.monotonic(), burners)
         try:
-            descriptor = self.child.start(why)
+            descriptor = self.child.start(["--why", why, "--boot-at", str(self.boot_at), *_fresh(burners)])
         except OSError as error:
             self._failed(error.strerror or str(error))
             return
@@ -102,3 +106,10 @@ class Judging:
 
     def _failed(self, reason: str) -> None:
         self.recorder.record("sensor_state", time.time(), kind="could_not_look", name="judging", reason=reason)
+
+
+def _fresh(burners: Mapping[int, Burner]) -> list[str]:
+    """Options that name the processes which have begun to burn lately."""
+    now = time.monotonic()
+    pids = [pid for pid, each in burners.items() if now - each.since_s < FRESH_S][:FRESH_COUNT]
+    return [word for pid in pids for word in ("--pid", str(pid))]

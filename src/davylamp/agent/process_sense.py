@@ -138,6 +138,15 @@ class ProcessSense:
         """Reads the freshest burners alone; gives their pids."""
         return self.windows.closely(time.time(), self.steady())
 
+    def close_windows(self) -> None:
+        """Writes all that is known of burning processes by now, for a judging that is about to begin."""
+        at, burners = time.time(), self.windows.burners
+        self.windows.close_all(at, self.steady())
+        for pid in burners:
+            if (known := procfs.stat_of(pid, self.table.reader.proc)) is not None:
+                self.table.stats[pid] = known
+        self.table.tell(Look(self.recorder, at), [pid for pid in burners if pid in self.table.stats], "snapshot")
+
     def tell_a_slice(self) -> None:
         """Writes a part of the long-lived processes again."""
         self._slice = (self._slice + 1) % SLICES_COUNT

@@ -20,6 +20,8 @@ CLOSE_STEP_S = 2.0
 # After ten minutes a plateau is told by longer windows as well, in a twelfth of the space.
 SETTLED_AFTER_S = 600.0
 SETTLED_WINDOW_S = 30.0
+# A tick of the CPU's clock is a hundredth of a second; of shorter windows it would be too large a part.
+SHORTEST_WINDOW_S = 0.5
 # Suspects looked at between passes; a build with more of them at once is looked at in passes alone.
 CLOSELY_COUNT = 8
 
@@ -83,6 +85,13 @@ class ProcessWindows:
                 self._read(stat, at, at_s)
         return [burner.pid for burner in fresh]
 
+    def close_all(self, at: float, at_s: float) -> None:
+        """Closes the windows of all that burn, for a judging that is about to begin."""
+        for burner in list(self.burners.values()):
+            stat, opened = procfs.stat_of(burner.pid, self.proc), self._open.get(burner.pid)
+            if stat is not None and opened is not None and at_s - opened.at_s >= SHORTEST_WINDOW_S:
+                self._close(opened, stat, at, at_s, burner)
+
     def _read(self, stat: Stat, at: float, at_s: float) -> None:
         opened = self._open.get(stat.pid)
         if opened is None or opened.counters.stat.start_ticks != stat.start_ticks:
@@ -97,13 +106,13 @@ class ProcessWindows:
             if length_s < (SETTLED_WINDOW_S if settled else CLOSE_STEP_S * 0.75):
                 return
             self._close(opened, stat, at, at_s, burner)
-            self._follow(burner, burns, spent_s, at_s)
+            self._follow(burner, burns, at_s)
         elif burns:
             burner = Burner(stat.pid, stat.start_ticks, opened.at_s, at_s)
             burner.allowed_count = usage.cpu_allowed_count(stat.pid, usage.group_of(stat.pid))
             self.burners[stat.pid] = burner
             self._close(opened, stat, at, at_s, burner)
-            self._follow(burner, burns, spent_s, at_s)
+            self._follow(burner, burns, at_s)
         elif length_s >= LONGEST_WINDOW_S:
             if spent_s >= LEAST_RATIO * length_s:
                 self._close(opened, stat, at, at_s, None)
@@ -116,6 +125,8 @@ class ProcessWindows:
     def _close(self, opened: _Open, stat: Stat, at: float, at_s: float, burner: Burner | None) -> None:
         after = usage.counters_of(stat, self.proc)
         length_s = at_s - opened.at_s
+        if burner is not None:
+            burner.spent_s += (stat.ticks - opened.counters.stat.ticks) / procfs.TICKS_PER_S
         allowed = burner.allowed_count if burner else usage.cpu_allowed_count(stat.pid, usage.group_of(stat.pid))
         self.recorder.record(
             "process_usage",
@@ -128,8 +139,7 @@ class ProcessWindows:
         )
         self._open[stat.pid] = _Open(after, at, at_s)
 
-    def _follow(self, burner: Burner, burns: bool, spent_s: float, at_s: float) -> None:
-        burner.spent_s += spent_s
+    def _follow(self, burner: Burner, burns: bool, at_s: float) -> None:
         if burns:
             burner.last_s = at_s
         elif at_s - burner.last_s > LONGEST_WINDOW_S:

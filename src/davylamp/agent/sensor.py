@@ -29,6 +29,7 @@ from davylamp.agent.processes import Table
 from davylamp.agent.record import Look, Recorder
 from davylamp.agent.socket_watch import SocketWatch
 from davylamp.agent.spool import DEFAULT_TOTAL_BYTES, Spool
+from davylamp.agent.suspect_packets import SuspectPackets
 
 DEFAULT_CPU_CAP_RATIO = 0.02
 # How the cap is shared out: events in a storm, judging brought forward, and the jobs that come round.
@@ -93,17 +94,21 @@ class Sensor:
         self.recorder = self.spool.recorder
         cap = config.cpu_cap_ratio
         self.meter, self.cost = Meter(), OwnCost()
-        self.table = Table(Reader(users_of(), procfs.boot_at()))
+        boot = procfs.boot_at()
+        self.table = Table(Reader(users_of(), boot))
         self.processes = ProcessSense(self.recorder, self.table, Budget(cap * EVENTS_SHARE, 20.0))
         self.sockets: SocketWatch | None = None
         self.ports = ListeningPorts()
+        self.packets = SuspectPackets(os.path.join(config.folder, "packets"))
         self.dns: DnsPackets | None = None
         self.files = FileChanges(self.recorder, self.table, config.root)
         self.logs = LogTails.of_host(os.path.join(config.folder, "logs"), config.root)
         self.jobs = Jobs(self._slowed)
         self.selector = selectors.DefaultSelector()
         self.trigger = JudgeTrigger(Budget(cap * JUDGING_SHARE, JUDGING_SAVED_S))
-        self.judging = Judging(config.judge_command, self.trigger, self.cost, self.recorder, self.selector, forward)
+        self.judging = Judging(
+            config.judge_command, self.trigger, self.cost, self.recorder, self.selector, forward, boot
+        )
         self.stopping = False
         self._paused = False
         self._close_sockets: Job | None = None
@@ -187,6 +192,9 @@ class Sensor:
             for key, _ in self.selector.select(wait_s):
                 key.data()
             self.jobs.run_due()
+            if why := self.judging.due(self.processes.windows.burners):
+                self._before_judging()
+                self.judging.start(why, self.processes.windows.burners)
             self.spool.flush()
 
     def _take_process_events(self) -> None:
@@ -220,12 +228,24 @@ class Sensor:
         if self.processes.closely() and self._close_sockets is not None:
             # Suspects' connections are read at their pace: a share or a job shows as a step of the counters.
             self._close_sockets.next_s = min(self._close_sockets.next_s, time.monotonic())
-        self.spool.flush()
-        self.judging.start_if_due(self.processes.windows.burners)
+        self.packets.drain()
+        if why := self.judging.due(self.processes.windows.burners):
+            self._before_judging()
+            self.judging.start(why, self.processes.windows.burners)
 
-    def _look_at_sockets(self) -> None:
+    def _look_at_sockets(self, before_judging: bool = False) -> None:
         assert self.sockets is not None
-        self.sockets.look(Look(self.recorder, time.time()), time.monotonic(), self.processes.windows.burners.keys())
+        now, burners = time.monotonic(), self.processes.windows.burners
+        found = self.sockets.look(Look(self.recorder, time.time()), now, burners.keys(), before_judging)
+        self.packets.follow(found, self.sockets.base, burners, now)
+
+    def _before_judging(self) -> None:
+        """What is judged ends with what is so now."""
+        self.processes.close_windows()
+        if self.sockets is not None:
+            self._look_at_sockets(before_judging=True)
+        self.logs.poll()
+        self.spool.flush()
 
     def _look_at_ports(self) -> None:
         assert self.sockets is not None
@@ -239,10 +259,7 @@ class Sensor:
         """When the asked time is over: what was seen since the last judging is judged before the end."""
         self.judging.wait(lambda: self.stopping)
         self.processes.read_all(procfs.machine_time())
-        if self.sockets is not None:
-            self._look_at_sockets()
-        self.logs.poll()
-        self.spool.flush()
+        self._before_judging()
         self.judging.start("the watch ends", self.processes.windows.burners)
         self.judging.wait(lambda: self.stopping)
 
@@ -288,6 +305,7 @@ class Sensor:
             self.sockets.base.channels.close()
         with contextlib.suppress(AttributeError):
             self.files.close()
+        self.packets.close()
         self.logs.close()
         self.selector.close()
         self.spool.close()

@@ -45,13 +45,14 @@ class SocketWatch:
     _seen_once: set[int] = field(default_factory=set)
     _owners_at_s: float = -OWNERS_EVERY_S
 
-    def look(self, look: Look, at_s: float, burning: Collection[int]) -> list[Socket]:
+    def look(self, look: Look, at_s: float, burning: Collection[int], all_of_burners: bool = False) -> list[Socket]:
         """Asks the kernel once and writes what is new, or has moved.
 
         Args:
             at_s: steady clock.
             burning: pids of processes that burn CPU; their connections, and those of their parents and children, are
                 written at every look in which they moved.
+            all_of_burners: write them whether they moved or not, as a judging needs to know that they are open still.
 
         Returns:
             Connections of burning processes.
@@ -66,7 +67,9 @@ class SocketWatch:
             if close:
                 burners.append(each)
             told, counters = self._told.get(each.uid), (each.bytes_out, each.bytes_in)
-            if told is not None and (counters == told.counters or not (close or at_s - told.at_s >= QUIET_ROW_S)):
+            moved = told is None or counters != told.counters
+            due = told is None or close or at_s - told.at_s >= QUIET_ROW_S
+            if not (moved and due) and not (all_of_burners and close):
                 continue
             if written_count >= ROWS_COUNT and not close:
                 self.skipped_count += 1

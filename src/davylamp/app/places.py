@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 
@@ -25,6 +24,8 @@ def imported_indicators() -> Path:
 
 def new_case_folder() -> Path:
     """A fresh folder for a scan that names no case; in the temporary folder when the state folder is not writable."""
+    import tempfile
+
     state = state_folder()
     try:
         state.mkdir(parents=True, exist_ok=True)

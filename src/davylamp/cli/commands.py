@@ -101,6 +101,12 @@ def _render(document: dict[str, Any], report_format: str, out: TextIO) -> None:
         render_scan(document, console_for(out))
 
 
+def _watch(options: argparse.Namespace) -> int:
+    from davylamp.cli.watch import run_watch
+
+    return run_watch(options)
+
+
 def _show(options: argparse.Namespace) -> int:
     from davylamp.app.saved_case import saved_document
     from davylamp.report.terminal import console_for, render_incident
@@ -253,6 +259,7 @@ def _output(target: str | None) -> Iterator[TextIO]:
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "scan": _scan,
     "drill": _drill,
+    "watch": _watch,
     "show": _show,
     "explain": _explain,
     "units": _units,

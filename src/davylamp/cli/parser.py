@@ -9,6 +9,8 @@ import davylamp
 from davylamp.errors import UsageError
 
 SCAN_FORMATS = ("text", "json", "html", "ocsf")
+WATCH_FORMATS = ("text", "jsonl")
+WATCH_ACTIONS = ("install", "uninstall")
 EVENT_FORMATS = ("jsonl", "csv", "parquet")
 
 _DESCRIPTION = """\
@@ -37,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     _scan(commands)
     _drill(commands)
+    _watch(commands)
     _show(commands)
     _catalog(commands)
     _case_views(commands)
@@ -74,6 +77,30 @@ def _drill(commands: argparse._SubParsersAction[_Parser]) -> None:
     drill.add_argument("--observe", metavar="TIME", help="how long to look (default: 20s, or 60s at a suspect)")
     drill.add_argument("--seed", type=int, default=1, help="seed of the emulated dialogues (default: 1)")
     drill.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def _watch(commands: argparse._SubParsersAction[_Parser]) -> None:
+    watch = commands.add_parser(
+        "watch", help="sense this host always, judge when it is worth it, tell what opens, changes and closes"
+    )
+    watch.add_argument(
+        "action", nargs="?", choices=WATCH_ACTIONS, help="install or uninstall the systemd unit (default: watch now)"
+    )
+    _case_option(watch, "keep spool and evidence store here (default: the state folder)")
+    watch.add_argument("--for", dest="for_", metavar="DURATION", help="end after so long, such as 10m")
+    watch.add_argument("--format", choices=WATCH_FORMATS, default="text", help="default: text")
+    watch.add_argument("--cpu-cap", metavar="PERCENT", default="2", help="of one core, at most (default: 2)")
+    watch.add_argument("--spool", metavar="SIZE", default="64MiB", help="size of the spool (default: 64MiB)")
+    watch.add_argument("--prices", metavar="FILE", help="CSV of your own prices")
+    watch.add_argument("--assets", metavar="FILE", help="assets file")
+    watch.add_argument(
+        "--alert",
+        metavar="TARGET",
+        action="append",
+        default=[],
+        help="send changes of incidents to journald, file:PATH, or an apprise URL (extra: davylamp[alerts])",
+    )
+    watch.add_argument("--dry-run", action="store_true", help="with install: print what would be written")
 
 
 def _show(commands: argparse._SubParsersAction[_Parser]) -> None:

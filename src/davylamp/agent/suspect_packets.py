@@ -1,0 +1,99 @@
+"""Packets of suspects' connections over weeks: small capture files, a bounded number of them, each whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from davylamp.agent.capture import Capture, remove_if_empty
+from davylamp.agent.connections import Connections
+from davylamp.agent.observe import SUSPECT_CONNECTIONS_COUNT
+from davylamp.agent.process_windows import Burner
+from davylamp.agent.socket_watch import family_of
+from davylamp.agent.sockets import Socket
+
+# A pool speaks within minutes (a job with every block template); who is listened to for ten has shown its rhythm.
+LISTENED_S = 600.0
+FILE_BYTES = 1 << 20
+FILES_COUNT = 16
+
+
+@dataclass
+class SuspectPackets:
+    """Listens to the few connections of processes that have begun to burn.
+
+    Args:
+        folder: where the captures lie.
+        refused: why nothing can be listened to; empty when it can.
+    """
+
+    folder: str
+    refused: str = ""
+    _capture: Capture | None = None
+    _out: BinaryIO | None = None
+    _path: str = ""
+
+    def follow(self, found: list[Socket], connections: Connections, burners: Mapping[int, Burner], at_s: float) -> None:
+        """Takes up the connections of fresh burners and of their parents and children, and keeps what came."""
+        fresh = [pid for pid, each in burners.items() if at_s - each.since_s < LISTENED_S]
+        family = family_of(fresh, connections.table.stats)
+        held: dict[int, list[Socket]] = {}
+        for each in found:
+            pid = connections.owner_of.get(each.inode)
+            if pid in family and pid is not None:
+                held.setdefault(pid, []).append(each)
+        wanted = [
+            (each, pid) for pid, own in sorted(held.items()) if len(own) <= SUSPECT_CONNECTIONS_COUNT for each in own
+        ]
+        self.drain()
+        if not wanted:
+            self.close()
+            return
+        if self._capture is None and not self._begin():
+            return
+        assert self._capture is not None
+        self._capture.follow(wanted)
+        self.refused = self._capture.refused
+
+    def drain(self) -> None:
+        """Writes what has come; a full file is ended, and the next look begins another."""
+        if self._capture is None:
+            return
+        try:
+            self._capture.drain()
+        except OSError as error:
+            self.refused = f"packets could not be written: {error.strerror}"
+            self.close()
+            return
+        if self._capture.written_bytes > FILE_BYTES:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the file that is open."""
+        if self._capture is None or self._out is None:
+            return
+        self._capture.close()
+        self._out.close()
+        self._capture = self._out = None
+        remove_if_empty(self._path)
+
+    def _begin(self) -> bool:
+        try:
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            numbers = sorted(int(name[:-5]) for name in os.listdir(self.folder) if name[:-5].isdigit())
+            for number in numbers[: max(0, len(numbers) - FILES_COUNT + 1)]:
+                os.unlink(self._name(number))
+            self._path = self._name(max(numbers, default=0) + 1)
+            # Unbuffered, so that a crash leaves whole packets.
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self._out = os.fdopen(descriptor, "wb", buffering=0)
+        except OSError as error:
+            self.refused = f"packets could not be written: {error.strerror}"
+            return False
+        self._capture = Capture(self._out)
+        return True
+
+    def _name(self, number: int) -> str:
+        return os.path.join(self.folder, f"{number:010d}.pcap")

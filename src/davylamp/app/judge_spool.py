@@ -1,0 +1,148 @@
+"""One judging of what the sensor has written: a scan of its spool, and what has changed since the last one.
+
+Runs in a short-lived process (`python -m davylamp.app.judge_spool`), so that the engine's memory is given back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from davylamp.agent.record import this_host
+from davylamp.app.look_again import look_again
+from davylamp.app.scan import ScanRequest, scan
+from davylamp.app.watch_changes import Change, KnownIncidents, changes_of
+from davylamp.app.watch_lines import change_as_json, change_as_text
+from davylamp.app.watch_places import WatchPlaces
+from davylamp.cost.price_book import PriceBook
+from davylamp.errors import DavylampError
+from davylamp.store.case import Case
+
+# Judging stays small beside what it watches; the engine spills to disk beyond.
+MEMORY_BYTES = 112 << 20
+
+
+@dataclass(frozen=True)
+class JudgeRequest:
+    """What one judging is asked to do.
+
+    Args:
+        why: as the sensor's trigger says it.
+        pids: processes that have begun to burn; whose packages their images are is told of them.
+        boot_at: when the machine booted, as the sensor knows it: it names processes by it.
+    """
+
+    case_folder: Path
+    why: str = ""
+    pids: tuple[int, ...] = ()
+    boot_at: float | None = None
+    prices_file: Path | None = None
+    assets_file: Path | None = None
+
+
+def judge(request: JudgeRequest) -> tuple[list[Change], float]:
+    """Looks at what does not move, scans, compares; gives the changes and the price of an hour of one vCPU.
+
+    Raises:
+        CaseError: the case cannot be used or written.
+    """
+    places = WatchPlaces(request.case_folder)
+    prepare(request.case_folder)
+    look_again(places, request.why, request.pids, request.boot_at)
+    _forget_what_is_gone(request.case_folder, places)
+    made = scan(
+        ScanRequest(
+            paths=places.evidence(),
+            case_folder=request.case_folder,
+            assets_file=request.assets_file,
+            prices_file=request.prices_file,
+            memory_bytes=MEMORY_BYTES,
+            recorded_by={path: this_host() for path in places.captures()},
+        )
+    ).document
+    known = KnownIncidents.load(places.known)
+    changes = changes_of(made, known, datetime.now(UTC))
+    known.save(places.known)
+    return changes, usd_per_vcpu_hour(made, PriceBook.load(request.prices_file))
+
+
+def prepare(case_folder: Path) -> None:
+    """Makes the case, so that the sensor's spool can lie in its folder.
+
+    Raises:
+        CaseError: the folder cannot become a case.
+    """
+    Case(case_folder, create=True).close()
+
+
+def usd_per_vcpu_hour(document: dict[str, Any], book: PriceBook) -> float:
+    """What an hour of one vCPU of this host costs; the book's fallback where the host's type is not known."""
+    own = next((asset for asset in document["assets"] if asset.get("name") == this_host()), None)
+    if own is None or not own.get("instance_type"):
+        return book.rate_usd("fallback_vcpu_hour")
+    price = book.price(str(own["instance_type"]), str(own.get("region") or ""))
+    return price.usd_per_hour / price.vcpu if price.vcpu else book.rate_usd("fallback_vcpu_hour")
+
+
+def _forget_what_is_gone(case_folder: Path, places: WatchPlaces) -> None:
+    """The spool is bounded, so the case is: what the sensor has dropped goes from it too."""
+    case = Case(case_folder, create=False)
+    inside = str(places.root)
+    for record in case.records():
+        if record.coverage.path.startswith(inside) and not Path(record.coverage.path).exists():
+            case.drop(record)
+    case.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of the judging process: prints changes, and the price for the sensor's own cost."""
+    options = _parser().parse_args(arguments)
+    folder = Path(options.case)
+    try:
+        if options.prepare:
+            prepare(folder)
+            return 0
+        request = JudgeRequest(
+            folder,
+            options.why,
+            tuple(options.pid),
+            options.boot_at,
+            Path(options.prices) if options.prices else None,
+            Path(options.assets) if options.assets else None,
+        )
+        changes, usd = judge(request)
+    except DavylampError as error:
+        sys.stderr.write(f"davylamp watch: {error}\n")
+        return 2
+    render = change_as_json if options.format == "jsonl" else change_as_text
+    for change in changes:
+        sys.stdout.write(render(change, folder) + "\n")
+    sys.stdout.write(f"usd_per_vcpu_hour {usd}\n")
+    if options.alert and changes:
+        from davylamp.app.alerts import send_alerts
+
+        send_alerts(options.alert, changes, folder)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m davylamp.app.judge_spool")
+    parser.add_argument("--case", required=True)
+    parser.add_argument("--format", choices=("text", "jsonl"), default="text")
+    parser.add_argument("--prices")
+    parser.add_argument("--assets")
+    parser.add_argument("--alert", action="append", default=[])
+    parser.add_argument("--why", default="")
+    parser.add_argument("--pid", type=int, action="append", default=[])
+    parser.add_argument("--boot-at", type=float)
+    parser.add_argument("--prepare", action="store_true", help="only make the case")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

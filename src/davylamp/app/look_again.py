@@ -1,0 +1,53 @@
+"""Looks at what does not move by itself, before a judging: startup items, settings, services, images' packages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from davylamp.agent import procfs
+from davylamp.agent.details import Reader, users_of
+from davylamp.agent.packages import Packages
+from davylamp.agent.processes import Table
+from davylamp.agent.record import Look, Recorder
+from davylamp.agent.state import collect_state
+from davylamp.app.watch_places import WatchPlaces
+
+# What changed files do not tell (a module loaded, a port's service) is looked at again once an hour.
+AGAIN_S = 3600.0
+KEPT_COUNT = 8
+FILE_CHANGED = "a watched file changed"
+
+
+def look_again(places: WatchPlaces, why: str, pids: Sequence[int], boot_at: float | None) -> None:
+    """Writes the host's state when a watched file changed and once an hour, and the packages of new burners' images."""
+    places.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    looks = sorted(places.state.glob("state-*.jsonl"))
+    due = not looks or why == FILE_CHANGED or not 0 <= time.time() - looks[-1].stat().st_mtime < AGAIN_S
+    if not due and not pids:
+        return
+    lines: list[str] = []
+    recorder = Recorder(lines.append)
+    look = Look(recorder, time.time())
+    recorder.header(look.at)
+    packages = Packages(look)
+    table = Table(Reader(users_of(), boot_at if boot_at is not None else procfs.boot_at()), packages.owner)
+    table.refresh()
+    if due:
+        collect_state(look, packages)
+        table.tell(look, table.stats, "snapshot")
+    else:
+        table.tell(look, [pid for pid in pids if pid in table.stats], "snapshot")
+    _keep(places.state, "state" if due else "burners", lines)
+
+
+def _keep(folder: Path, kind: str, lines: list[str]) -> None:
+    older = sorted(folder.glob(f"{kind}-*.jsonl"))
+    number = int(older[-1].stem.rpartition("-")[2]) + 1 if older else 1
+    target = folder / f"{kind}-{number:010d}.jsonl"
+    draft = folder.parent / f"{target.name}.draft"
+    draft.write_text("".join(lines), encoding="ascii")
+    draft.replace(target)
+    for old in older[: max(0, len(older) + 1 - KEPT_COUNT)]:
+        old.unlink(missing_ok=True)
