@@ -47,6 +47,10 @@ class CaseError(DavylampError):
     """The case folder cannot be used: not a case, another version, not writable, disk full."""
 
 
+class MemoryLimitError(CaseError):
+    """The engine needs more memory than it was given; with more the same may work."""
+
+
 class UnitError(DavylampError):
     """A unit breaks the house rules (metadata, query or judge)."""
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from davylamp.agent.budget import Meter
 
-# A job that has to wait this many times longer than it wants is said to be slowed.
-SLOWED_TIMES = 2.0
+# A job that has to wait this many times longer than it wants, so many times in a row, is said to be slowed; one run
+# may have met a full disk or a busy moment.
+SLOWED_TIMES, IN_A_ROW_COUNT = 2.0, 3
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Job:
     next_s: float = 0.0
     interval_s: float = 0.0
     slowed: bool = False
+    changing_count: int = 0
 
 
 @dataclass
@@ -62,10 +64,15 @@ class Jobs:
             total_s += cost_s
             job.interval_s = max(job.every_s, cost_s / job.share)
             job.next_s = self.steady() + job.interval_s
-            if (slow := job.interval_s > job.every_s * SLOWED_TIMES) != job.slowed:
-                job.slowed = slow
-                self.slowed(job)
+            self._state(job)
         return total_s
+
+    def _state(self, job: Job) -> None:
+        slow = job.interval_s > job.every_s * SLOWED_TIMES
+        job.changing_count = job.changing_count + 1 if slow != job.slowed else 0
+        if job.changing_count >= IN_A_ROW_COUNT:
+            job.slowed, job.changing_count = slow, 0
+            self.slowed(job)
 
     def wait_s(self) -> float:
         """Seconds until the next job is due."""

@@ -29,12 +29,11 @@ class JudgeTrigger:
     last judging at the latest, however small the budget is.
 
     Args:
-        budget: CPU that judging may spend; judging brought forward waits for it.
-        cost_s: CPU seconds that the last judging took.
+        budget: CPU that judging may spend; judging brought forward waits until what it spent is paid off.
     """
 
     budget: Budget
-    cost_s: float = 1.0
+    _judgings_count: int = 0
     _judged_s: float | None = None
     _changed_s: float | None = None
     _ages: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -56,7 +55,7 @@ class JudgeTrigger:
         waited_s = at_s - self._judged_s
         if waited_s >= LONGEST_S:
             return "it is time"
-        if waited_s < SHORTEST_S or not self.budget.allows(self.cost_s):
+        if waited_s < SHORTEST_S or not self.budget.allows():
             return ""
         if self._changed_s is not None and at_s - self._changed_s >= CHANGED_FILE_S:
             return "a watched file changed"
@@ -73,8 +72,9 @@ class JudgeTrigger:
 
     def judged(self, cpu_s: float) -> None:
         """Judging has ended and has cost so much."""
-        self.cost_s = cpu_s
-        self.budget.spend(cpu_s)
+        self._judgings_count += 1
+        if self._judgings_count > 1:  # the first belongs to the start of the watch
+            self.budget.spend(cpu_s)
 
     def _new_age(self, burner: Burner, at_s: float) -> bool:
         lasted_s = max(at_s - burner.since_s, 1e-6)

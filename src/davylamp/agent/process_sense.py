@@ -106,6 +106,8 @@ class ProcessSense:
         if self._storm_until_s and self.steady() >= self._storm_until_s and self.connector is not None:
             self._storm_until_s = 0.0
             self.connector.only_starts(False)
+            reason = "forks and ends are followed again"
+            self.recorder.record("sensor_state", time.time(), kind="resumed", name="process events", reason=reason)
         if self.connector is None:
             self._poll()
 

@@ -33,10 +33,10 @@ from davylamp.agent.suspect_packets import SuspectPackets
 
 DEFAULT_CPU_CAP_RATIO = 0.02
 # How the cap is shared out: events in a storm, judging brought forward, and the jobs that come round.
-EVENTS_SHARE, JUDGING_SHARE = 0.35, 0.3
-TICK_SHARE, PROCESSES_SHARE, SOCKETS_SHARE, SMALL_SHARE = 0.05, 0.15, 0.08, 0.02
+EVENTS_SHARE, JUDGING_SHARE = 0.3, 0.25
+TICK_SHARE, PROCESSES_SHARE, SOCKETS_SHARE, SMALL_SHARE = 0.15, 0.15, 0.08, 0.02
 # What judging may save up: two or three of them, so that a miner is judged at once although it comes in a storm.
-JUDGING_SAVED_S = 400.0
+JUDGING_SAVED_S = 480.0
 TICK_S, CPU_S, SOCKETS_S, LOGS_S, LOSSES_S, MINUTE_S, HIDDEN_S = 2.0, 5.0, 10.0, 5.0, 10.0, 60.0, 300.0
 PACKETS_AT_ONCE_COUNT = 64
 
@@ -167,7 +167,7 @@ class Sensor:
 
     def _add_jobs(self, cap: float) -> None:
         add = self.jobs.add
-        add("tick", self._tick, TICK_S, cap * TICK_SHARE)
+        add("suspects", self._tick, TICK_S, cap * TICK_SHARE)
         add("processes", self.processes.look_at_cpu, CPU_S, cap * PROCESSES_SHARE)
         add("log files", self.logs.poll, LOGS_S, cap * SMALL_SHARE)
         add("losses", self._state_losses, LOSSES_S, cap * SMALL_SHARE, LOSSES_S)
@@ -289,9 +289,10 @@ class Sensor:
 
     def _slowed(self, job: Job) -> None:
         reason = f"every {job.interval_s:.0f} s in place of {job.every_s:.0f} s: more would pass the CPU cap"
+        kind = "slowed" if job.slowed else "resumed"
         if not job.slowed:
             reason = f"every {job.every_s:.0f} s again"
-        self.recorder.record("sensor_state", time.time(), kind="slowed", name=job.name, reason=reason)
+        self.recorder.record("sensor_state", time.time(), kind=kind, name=job.name, reason=reason)
 
     def _stop(self, *_: object) -> None:
         self.stopping = True

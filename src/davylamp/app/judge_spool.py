@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from davylamp.app.watch_changes import Change, KnownIncidents, changes_of
 from davylamp.app.watch_lines import change_as_json, change_as_text
 from davylamp.app.watch_places import WatchPlaces
 from davylamp.cost.price_book import PriceBook
-from davylamp.errors import DavylampError
+from davylamp.errors import DavylampError, MemoryLimitError
 from davylamp.store.case import Case
 
-# Judging stays small beside what it watches; the engine spills to disk beyond.
-MEMORY_BYTES = 112 << 20
+# Judging stays small beside what it watches; what does not fit (an engine needs some room for each column) is tried
+# again with more.
+MEMORY_BYTES = (128 << 20, 512 << 20, 2 << 30)
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,28 @@ def judge(request: JudgeRequest) -> tuple[list[Change], float]:
     prepare(request.case_folder)
     look_again(places, request.why, request.pids, request.boot_at)
     _forget_what_is_gone(request.case_folder, places)
-    made = scan(
-        ScanRequest(
-            paths=places.evidence(),
-            case_folder=request.case_folder,
-            assets_file=request.assets_file,
-            prices_file=request.prices_file,
-            memory_bytes=MEMORY_BYTES,
-            recorded_by={path: this_host() for path in places.captures()},
-        )
-    ).document
+    made = _scanned(request, places)
     known = KnownIncidents.load(places.known)
     changes = changes_of(made, known, datetime.now(UTC))
     known.save(places.known)
     return changes, usd_per_vcpu_hour(made, PriceBook.load(request.prices_file))
+
+
+def _scanned(request: JudgeRequest, places: WatchPlaces) -> dict[str, Any]:
+    asked = ScanRequest(
+        paths=places.evidence(),
+        case_folder=request.case_folder,
+        assets_file=request.assets_file,
+        prices_file=request.prices_file,
+        recorded_by={path: this_host() for path in places.captures()},
+    )
+    *smaller, largest = MEMORY_BYTES
+    for memory_bytes in smaller:
+        try:
+            return scan(replace(asked, memory_bytes=memory_bytes)).document
+        except MemoryLimitError:
+            continue
+    return scan(replace(asked, memory_bytes=largest)).document
 
 
 def prepare(case_folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from davylamp.errors import CaseError
+from davylamp.errors import CaseError, MemoryLimitError
 from davylamp.kit.engine import literal
 
 # DuckDB needs room for a few blocks a thread; below this it cannot write one Parquet row group.
@@ -95,7 +95,7 @@ class DuckEngine:
                 raise KeyboardInterrupt from error
             raise
         except duckdb.OutOfMemoryException as error:
-            raise CaseError(
+            raise MemoryLimitError(
                 "the engine ran out of memory",
                 why=str(error).splitlines()[0],
                 hint="davylamp scan --memory 4GB PATH",

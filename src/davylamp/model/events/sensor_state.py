@@ -11,7 +11,7 @@ SENSOR_STATE = EventClass(
         Column(
             "kind",
             "VARCHAR",
-            "started|stopped|could_not_look|lost|slowed|clock_set_back|cost",
+            "started|stopped|could_not_look|lost|slowed|resumed|clock_set_back|cost",
             "What sort of statement it is.",
         ),
         Column("name", "VARCHAR", "", "What it is about: sockets, processes, dns, ..."),
