@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from davylamp.agent.capture import Capture, remove_if_empty
@@ -16,8 +16,13 @@ from davylamp.agent.sockets import Socket
 
 # A pool speaks within minutes (a job with every block template); who is listened to for ten has shown its rhythm.
 LISTENED_S = 600.0
+# What carries more than this is no pool's connection (those published carry 9 to 140 bytes a second; knowledge base,
+# detection methods 4.2), and reading its packets would cost more than all else.
+LOUD_BYTES_PER_S = 4000.0
 FILE_BYTES = 1 << 20
 FILES_COUNT = 16
+# Connections remembered as loud; what is forgotten is found loud again.
+LOUD_COUNT = 1024
 
 
 @dataclass
@@ -34,6 +39,8 @@ class SuspectPackets:
     _capture: Capture | None = None
     _out: BinaryIO | None = None
     _path: str = ""
+    _carried: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _loud: set[str] = field(default_factory=set)
 
     def follow(self, found: list[Socket], connections: Connections, burners: Mapping[int, Burner], at_s: float) -> None:
         """Takes up the connections of fresh burners and of their parents and children, and keeps what came."""
@@ -45,9 +52,16 @@ class SuspectPackets:
             if pid in family and pid is not None:
                 held.setdefault(pid, []).append(each)
         wanted = [
-            (each, pid) for pid, own in sorted(held.items()) if len(own) <= SUSPECT_CONNECTIONS_COUNT for each in own
+            (each, pid)
+            for pid, own in sorted(held.items())
+            if len(own) <= SUSPECT_CONNECTIONS_COUNT
+            for each in own
+            if each.uid not in self._loud
         ]
         self.drain()
+        if self._found_loud([each for each, _ in wanted], at_s):
+            self.close()
+            wanted = [(each, pid) for each, pid in wanted if each.uid not in self._loud]
         if not wanted:
             self.close()
             return
@@ -56,6 +70,19 @@ class SuspectPackets:
         assert self._capture is not None
         self._capture.follow(wanted)
         self.refused = self._capture.refused
+
+    def _found_loud(self, wanted: list[Socket], at_s: float) -> bool:
+        """Whether one of these has carried too much since the last look to be worth listening to."""
+        before, self._carried = self._carried, {}
+        for each in wanted:
+            carried = (each.bytes_out or 0) + (each.bytes_in or 0)
+            self._carried[each.uid] = at_s, carried
+            known = before.get(each.uid)
+            if known is not None and carried - known[1] > LOUD_BYTES_PER_S * max(1.0, at_s - known[0]):
+                self._loud.add(each.uid)
+        if len(self._loud) > LOUD_COUNT:
+            self._loud.clear()
+        return any(each.uid in self._loud for each in wanted)
 
     def drain(self) -> None:
         """Writes what has come; a full file is ended, and the next look begins another."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from davylamp.agent.record import this_host
 from davylamp.app.look_again import look_again
-from davylamp.app.scan import ScanRequest, scan
+from davylamp.app.scan import ScanRequest, ScanResult, scan
 from davylamp.app.watch_changes import Change, KnownIncidents, changes_of
 from davylamp.app.watch_lines import change_as_json, change_as_text
 from davylamp.app.watch_places import WatchPlaces
@@ -74,10 +74,18 @@ def _scanned(request: JudgeRequest, places: WatchPlaces) -> dict[str, Any]:
     *smaller, largest = MEMORY_BYTES
     for memory_bytes in smaller:
         try:
-            return scan(replace(asked, memory_bytes=memory_bytes)).document
+            result = scan(replace(asked, memory_bytes=memory_bytes))
         except MemoryLimitError:
             continue
-    return scan(replace(asked, memory_bytes=largest)).document
+        if not any(MemoryLimitError.__name__ in failure for failure in result.failures):
+            return _with_failures(result)
+    return _with_failures(scan(replace(asked, memory_bytes=largest)))
+
+
+def _with_failures(result: ScanResult) -> dict[str, Any]:
+    for failure in result.failures:
+        sys.stderr.write(f"davylamp watch: a unit failed, its look is missing: {failure}\n")
+    return result.document
 
 
 def prepare(case_folder: Path) -> None:
