@@ -16,6 +16,8 @@ from davylamp.agent.sockets import Socket
 
 # A pool speaks within minutes (a job with every block template); who is listened to for ten has shown its rhythm.
 LISTENED_S = 600.0
+# A throttled miner falls below what counts as burning now and then; its capture goes on meanwhile.
+KEPT_OPEN_S = 120.0
 # What carries more than this is no pool's connection (those published carry 9 to 140 bytes a second; knowledge base,
 # detection methods 4.2), and reading its packets would cost more than all else.
 LOUD_BYTES_PER_S = 4000.0
@@ -40,6 +42,7 @@ class SuspectPackets:
     _out: BinaryIO | None = None
     _path: str = ""
     _carried: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _wanted_s: float = 0.0
     _loud: set[str] = field(default_factory=set)
 
     def follow(self, found: list[Socket], connections: Connections, burners: Mapping[int, Burner], at_s: float) -> None:
@@ -62,8 +65,11 @@ class SuspectPackets:
         if self._found_loud([each for each, _ in wanted], at_s):
             self.close()
             wanted = [(each, pid) for each, pid in wanted if each.uid not in self._loud]
-        if not wanted:
+        if wanted:
+            self._wanted_s = at_s
+        elif at_s - self._wanted_s > KEPT_OPEN_S:
             self.close()
+        if not wanted:
             return
         if self._capture is None and not self._begin():
             return

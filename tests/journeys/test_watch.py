@@ -1,0 +1,165 @@
+"""`davylamp watch` as a user runs it: lines that conform, a spool that stays whole, an emulated miner that is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from davylamp.agent.spool import segments
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "docs/reference/scan-1.schema.json").read_text(encoding="utf-8"))
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="sees other processes' starts and packets as root only")
+
+
+@contextmanager
+def watching(case: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "davylamp", "watch", "--case", str(case), "--format", "jsonl", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as child:
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.kill()
+
+
+def lines(output: bytes) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in output.splitlines()]
+    for line in found:
+        assert line["schema"] == "davylamp.watch/1"
+        assert line["at"].endswith("Z")
+        assert line["kind"] in ("incident", "sensor", "cost")
+        assert line["kind"] in line
+    return found
+
+
+def until_it_has_begun(child: subprocess.Popen[bytes]) -> bytes:
+    assert child.stdout is not None
+    return child.stdout.readline()
+
+
+def is_whole(case: Path) -> list[dict[str, Any]]:
+    """Every line of the spool reads; gives the records of the sensor about itself."""
+    folder = case / "watch/spool"
+    names = segments(str(folder))
+    assert names
+    records = [json.loads(line) for name in names for line in (folder / name).read_text("ascii").splitlines()]
+    assert records[0]["record"] == "header"
+    return [record for record in records if record["record"] == "sensor_state"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_calmly_with_the_spool_whole(tmp_path: Path, number: signal.Signals) -> None:
+    with watching(tmp_path / "case") as child:
+        first = until_it_has_begun(child)
+        time.sleep(1.0)
+        child.send_signal(number)
+        out, errors = child.communicate(timeout=30)
+    assert child.returncode == 0, errors
+    assert errors == b""
+    said = lines(first + out)
+    assert next(line["sensor"]["kind"] for line in said if line["kind"] == "sensor") == "started"
+    states = is_whole(tmp_path / "case")
+    assert [states[0]["kind"], states[-1]["kind"]] == ["started", "stopped"]
+
+
+def test_it_is_judged_before_the_asked_time_is_over(tmp_path: Path) -> None:
+    with watching(tmp_path / "case", "--for", "3s") as child:
+        out, errors = child.communicate(timeout=90)
+    assert child.returncode == 0, errors
+    lines(out)
+    is_whole(tmp_path / "case")
+    document = json.loads((tmp_path / "case/scan.json").read_text(encoding="utf-8"))
+    assert any(row["source"] == "host_live" and row["state"] == "read" for row in document["coverage"])
+
+
+def test_two_watches_do_not_share_a_case_and_a_killed_one_leaves_it_usable(tmp_path: Path) -> None:
+    with watching(tmp_path / "case") as first:
+        until_it_has_begun(first)
+        with watching(tmp_path / "case") as second:
+            _, errors = second.communicate(timeout=30)
+        assert second.returncode == 2
+        assert b"another watch uses this case" in errors
+        first.kill()
+        first.communicate()
+    with watching(tmp_path / "case", "--for", "1s") as third:
+        _, errors = third.communicate(timeout=90)
+    assert third.returncode == 0, errors
+
+
+def test_bad_options_are_told_with_what_to_do(tmp_path: Path) -> None:
+    for options, said in (
+        (["--cpu-cap", "none"], "no CPU cap"),
+        (["--for", "soon"], "not a duration"),
+        (["--alert", "somebody"], "no target of alerts"),
+        (["--dry-run"], "belongs to install"),
+    ):
+        with watching(tmp_path / "case", *options) as child:
+            out, errors = child.communicate(timeout=30)
+        assert child.returncode == 2
+        assert said in errors.decode()
+        assert b"now: " in errors
+        assert out == b""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/something").write_text("x")
+    with watching(tmp_path / "full") as child:
+        _, errors = child.communicate(timeout=30)
+    assert child.returncode == 2
+    assert b"cannot become a case" in errors
+
+
+@needs_root
+@pytest.mark.slow
+@pytest.mark.parametrize("load_ratio", [1.0, 0.3])
+def test_an_emulated_miner_is_an_incident_with_its_process_and_its_money(tmp_path: Path, load_ratio: float) -> None:
+    with (
+        watching(tmp_path / "case", "--for", "75s", "--alert", f"file:{tmp_path / 'alerts.jsonl'}") as watch,
+        emulated("pool", "65") as pool,
+    ):
+        assert pool.stdout is not None
+        port = pool.stdout.readline().decode().strip()
+        until_it_has_begun(watch)
+        time.sleep(5)
+        with emulated("miner", port, "60", str(load_ratio)) as miner:
+            out, errors = watch.communicate(timeout=150)
+            miner.kill()
+        pool.kill()
+    assert watch.returncode == 0, errors
+    incidents = [line for line in lines(out) if line["kind"] == "incident"]
+    assert incidents
+    named = [line for line in incidents if any(_is_process(asset, miner.pid) for asset in line["incident"]["assets"])]
+    assert named, incidents
+    last = named[-1]
+    for kind, entries in (("incident", [last["incident"]]), ("finding", last["findings"])):
+        for entry in entries:
+            jsonschema.validate(entry, SCHEMA["$defs"][kind] | {"$defs": SCHEMA["$defs"]})
+    assert {finding["uid"] for finding in last["findings"]} == set(last["incident"]["findings"])
+    assert last["incident"]["cost"]["run_rate_usd_per_hour"] > 0
+    told = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
+    assert [line["incident"]["uid"] for line in told] == [line["incident"]["uid"] for line in incidents]
+
+
+def _is_process(asset: dict[str, str], pid: int) -> bool:
+    return asset["kind"] == "process" and asset["name"].startswith(f"{pid}@")
+
+
+@contextmanager
+def emulated(*words: str) -> Iterator[subprocess.Popen[bytes]]:
+    command: Sequence[str] = [sys.executable, "-m", "tests.agent.emulated_miner", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=ENVIRONMENT) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
