@@ -17,6 +17,8 @@ QUIET_ROW_S = 300.0
 OWNERS_EVERY_S = 60.0
 # Rows of one look; a proxy holds ten thousand connections, and the spool has to last.
 ROWS_COUNT = 200
+# Ports remembered as listened on.
+PORTS_COUNT = 4096
 
 
 @dataclass(slots=True)
@@ -83,7 +85,11 @@ class SocketWatch:
     def listening(self, look: Look) -> None:
         """Writes the listening ports, and follows containers that have come or gone."""
         self._follow_namespaces()
+        before = self.base.listening
         self.base.record_listening(look)
+        # A server that has closed its door still talks to those who came in.
+        if len(before) < PORTS_COUNT:
+            self.base.listening |= before
 
     def take_skipped_count(self) -> int:
         """Rows left out since the last call."""
