@@ -125,15 +125,15 @@ def test_bad_options_are_told_with_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("load_ratio", [1.0, 0.3])
 def test_an_emulated_miner_is_an_incident_with_its_process_and_its_money(tmp_path: Path, load_ratio: float) -> None:
     with (
-        watching(tmp_path / "case", "--for", "75s", "--alert", f"file:{tmp_path / 'alerts.jsonl'}") as watch,
-        emulated("pool", "65") as pool,
+        watching(tmp_path / "case", "--for", "100s", "--alert", f"file:{tmp_path / 'alerts.jsonl'}") as watch,
+        emulated("pool", "95") as pool,
     ):
         assert pool.stdout is not None
         port = pool.stdout.readline().decode().strip()
         until_it_has_begun(watch)
         time.sleep(5)
-        with emulated("miner", port, "60", str(load_ratio)) as miner:
-            out, errors = watch.communicate(timeout=150)
+        with emulated("miner", port, "90", str(load_ratio)) as miner:
+            out, errors = watch.communicate(timeout=200)
             miner.kill()
         pool.kill()
     assert watch.returncode == 0, errors
