@@ -323,6 +323,17 @@ def new_region(at: datetime, seed: int = 0) -> list[Record]:
     ]
 
 
+def large_rollout(at: datetime) -> list[Record]:
+    """The same pipeline fills the new region with 15 large machines: more than ever before, and nothing is wrong."""
+    deploy, region = _pipeline(), "eu-west-1"
+    nodes = {"instanceTypes": ["m6i.4xlarge"], "scalingConfig": {"minSize": 3, "maxSize": 40, "desiredSize": 12}}
+    return [
+        *new_region(at),
+        deploy.call(at + timedelta(minutes=30), "eks", "CreateNodegroup", region, nodes),
+        deploy.run_instances(at + timedelta(minutes=40), "r6i.4xlarge", 3, region, seed=77),
+    ]
+
+
 def managed_campaign(begin: datetime) -> list[Record]:
     """Mining in managed services alone, over a week, through a user that the stolen key made."""
     first = thief()

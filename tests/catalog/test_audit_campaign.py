@@ -15,6 +15,7 @@ from tests.catalog.audit_campaign import (
     START,
     aws_service,
     early_stages,
+    large_rollout,
     launch,
     managed_campaign,
     new_region,
@@ -102,6 +103,12 @@ def _incidents(trail: Trail) -> tuple[Incident, ...]:
 @pytest.mark.parametrize("day", [3, 10, 20])
 def test_a_pipeline_that_opens_a_region_is_no_incident(day: int) -> None:
     trail = Trail([*own_work(), *new_region(START + timedelta(days=day, hours=9))])
+    assert _incidents(trail) == ()
+
+
+@pytest.mark.parametrize("day", [9, 16])
+def test_a_pipeline_that_grows_is_no_incident(day: int) -> None:
+    trail = Trail([*own_work(), *large_rollout(START + timedelta(days=day, hours=10))])
     assert _incidents(trail) == ()
 
 

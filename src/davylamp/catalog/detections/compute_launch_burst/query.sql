@@ -98,6 +98,8 @@ alike AS (
     count(DISTINCT CASE WHEN earlier.vcpu >= bursts.vcpu
       AND earlier.accelerated_vcpu >= bursts.accelerated_vcpu
       THEN floor(earlier.hour / 24) END) AS account_alike_days_count,
+    count(DISTINCT CASE WHEN earlier.principal = bursts.principal AND earlier.vcpu >= $burst_vcpu_count
+      THEN floor(earlier.hour / 24) END) AS own_burst_days_count,
     coalesce(sum(earlier.vcpu), 0) AS earlier_vcpu,
     coalesce(sum(earlier.vcpu * earlier.vcpu), 0) AS earlier_vcpu_squared
   FROM bursts
@@ -117,7 +119,7 @@ began AS (
 unusual AS (
   SELECT
     bursts.account, bursts.principal, bursts.hour, bursts.calls_count, bursts.vcpu AS hour_vcpu,
-    alike.alike_days_count, alike.account_alike_days_count, alike.earlier_vcpu, alike.earlier_vcpu_squared,
+    alike.alike_days_count, alike.account_alike_days_count, alike.own_burst_days_count, alike.earlier_vcpu, alike.earlier_vcpu_squared,
     bursts.hour - began.first_hour AS history_hours
   FROM bursts
   JOIN alike
@@ -127,7 +129,7 @@ unusual AS (
 ),
 cited AS (
   SELECT
-    counted.*, unusual.calls_count, unusual.hour_vcpu, unusual.alike_days_count, unusual.account_alike_days_count,
+    counted.*, unusual.calls_count, unusual.hour_vcpu, unusual.alike_days_count, unusual.account_alike_days_count, unusual.own_burst_days_count,
     unusual.earlier_vcpu, unusual.earlier_vcpu_squared, unusual.history_hours,
     row_number() OVER (
       PARTITION BY counted.account, counted.principal

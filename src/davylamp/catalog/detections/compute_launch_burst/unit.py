@@ -44,16 +44,17 @@ class ComputeLaunchBurst(Detection):
     How it decides.
     An hour is looked at when at least 32 vCPUs were asked for (`burst_vcpu_count`: six times the 5 vCPUs that AWS's
     documentation shows as the default quota of an account, and two of the campaign's 16-vCPU tasks), or 16 vCPUs of
-    GPU and other accelerator types (`accelerated_vcpu_count`). It is left out as usual when the same principal
-    asked for half as much (of accelerators too) on two earlier days (`alike_days_count`), at least 20 hours before
-    (`apart_hours`, so that one night's campaign is not its own history). The surprise is the number of digits in
-    P(X >= asked) under a negative binomial whose mean and variance come from the account's own earlier hours,
-    silent ones included, shrunk toward one burst of 32 vCPUs a week as if a week of that had been seen. The
-    likelihood ratio starts at 0.8 for each digit, between 1.5 and 4, and at 2.5 when the evidence reaches back less
-    than 72 hours (`history_short_hours`), where it rests on size alone. Then +2 for accelerators, +1 for machines
-    of 48 vCPUs and more, +1 for three or more regions, +1 for a group of at least 20 or up to 100 machines (the
-    campaign made groups of 20 to 999), -1.5 when others in the account launch as much, -1 when every call was
-    refused; at least 1, at most 7. The weights are judgements from public reports, not a fit.
+    GPU and other accelerator types (`accelerated_vcpu_count`). It is left out as usual when the same principal asked
+    for half as much (of accelerators too) on two earlier days (`alike_days_count`), at least 20 hours before
+    (`apart_hours`, so that one night's campaign is not its own history). The surprise is the number of digits in P(X
+    >= asked) under a negative binomial whose mean and variance come from the account's own earlier hours, silent ones
+    included, shrunk toward one burst of 32 vCPUs a week as if a week of that had been seen. The likelihood ratio
+    starts at 0.8 for each digit, between 1.5 and 4, and at 2.5 when the evidence reaches back less than 72 hours
+    (`history_short_hours`), where it rests on size alone. Then +2 for accelerators, +1 for machines of 48 vCPUs and
+    more, +1 for three or more regions, +1 for a group of at least 20 or up to 100 machines (the campaign made groups
+    of 20 to 999), -1.5 when others in the account launch as much, -1 when the same principal launched a burst of plain
+    machines on an earlier day (it grows; a stolen key mostly begins), -1 when every call was refused; at least 1, at
+    most 7. The weights are judgements from public reports, not a fit.
 
     What it misses.
     Launches that stay small and steady from the first day of evidence; raised in steps below half of the last;
@@ -131,8 +132,16 @@ class ComputeLaunchBurst(Detection):
         llr += 1.0 if len({launch.region for launch in launches}) >= 3 else 0.0
         llr += 1.0 if any(_large_group(row) for row in rows) else 0.0
         llr -= 1.5 if any(_number(row, "account_alike_days_count") >= 2 for row in rows) else 0.0
+        llr -= 1.0 if self._grows(rows, launches) else 0.0
         llr -= 1.0 if all(map(failed, rows)) else 0.0
         return min(7.0, max(1.0, llr))
+
+    @staticmethod
+    def _grows(rows: Sequence[Row], launches: Sequence[Launch]) -> bool:
+        """Whether the largest hour is of one who launched in bursts on an earlier day, and plain machines only."""
+        largest = max(rows, key=lambda row: _number(row, "hour_vcpu"))
+        plain = not any(accelerated(launch.instance_type) for launch in launches)
+        return plain and _number(largest, "own_burst_days_count") >= 1
 
 
 def _once(rows: Sequence[Row]) -> list[Row]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
-from davylamp.kit.audit import audit_finding, called_by, count_of, failed, first_text, listed, number, request, text_of
+from davylamp.kit.audit import audit_finding, called_by, failed, first_text, listed, number, request, text_of
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates, instant
 from davylamp.kit.metadata import DetectionMeta
@@ -148,6 +148,7 @@ def _sentence(rows: Sequence[Row]) -> str:
     raises = [row for row in rows if row["kind"] == "increase"]
     if raises:
         most = max(number(first_text(request(row), "desiredValue")) for row in raises)
-        asking = f"{count_of(len(raises), 'time')} for a higher quota (up to {most:,})"
+        times = "once" if len(raises) == 1 else f"{len(raises)} times"
+        asking = f"{times} for a higher quota (up to {most:,})"
         text = f"{text}; it asked {asking}" if reads else f"{called_by(rows[0])} asked in {where} {asking}{asked}"
     return text + "."
