@@ -104,6 +104,12 @@ def test_a_daemon_or_a_job_beside_the_miner_is_no_part_of_the_story() -> None:
     assert {daemon.uid, job.uid}.isdisjoint(made.findings)
 
 
+def test_a_process_is_frozen_before_anything_is_lost() -> None:
+    [made] = incidents(finding("dialogue", "wire", 9.0, fact=True, process="4242@2026-03-04T02:00:00Z"))
+    assert any("kill -STOP 4242" in step for step in made.next_steps)
+    assert any("/proc/4242/exe" in step for step in made.next_steps)
+
+
 def test_what_computes_after_a_break_in_is_part_of_it_and_what_did_before_is_not() -> None:
     login = finding("login", "auth", 8.0, stage="access", fact=True)
     before = finding("steady", "host_cpu", 5.0, at_h=-3, process="2@b")

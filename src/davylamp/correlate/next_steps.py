@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from davylamp.correlate.fusion import TELLING_LLR
 from davylamp.model.finding import Finding
 
+PIDS_SHOWN_COUNT = 8
+
 
 def next_steps(findings: Sequence[Finding]) -> tuple[str, ...]:
     """Sentences that name the machines, addresses and credentials of this incident."""
@@ -33,11 +35,21 @@ def _host_steps(findings: Sequence[Finding], hosts: str) -> list[str]:
     telling = [each for each in findings if each.fact or each.llr >= TELLING_LLR]
     remotes = _observed(telling, "mining", ("ip", "domain"))
     cut = f" to {remotes}" if remotes else " except what the service needs"
-    return [
-        f"Cut {hosts} off from outgoing traffic{cut}, at the security group or with nftables.",
-        f"Keep the evidence of {hosts} before changing anything: a disk snapshot, process list, the miner's binary.",
-        f"Remove what would restart the miner on {hosts}: cron, systemd units, authorized_keys; then stop it.",
-    ]
+    steps = [f"Cut {hosts} off from outgoing traffic{cut}, at the security group or with nftables."]
+    pids = sorted({name.partition("@")[0] for name in _names(telling, "process")}, key=lambda pid: (len(pid), pid))
+    if pids:
+        # A process that is stopped keeps its memory, its open files and its image, even where the file is gone.
+        steps += [
+            f"Freeze it without losing it: kill -STOP {' '.join(pids[:PIDS_SHOWN_COUNT])}",
+            f"Keep its image and its traces: cp /proc/{pids[0]}/exe miner.bin; tr '\\0' ' ' < /proc/{pids[0]}/cmdline; "
+            f"ls -l /proc/{pids[0]}/fd; a disk snapshot where you can.",
+        ]
+    else:
+        steps.append(
+            f"Keep the evidence of {hosts} before changing anything: a disk snapshot, process list, the miner's binary."
+        )
+    steps.append(f"Remove what would restart the miner on {hosts}: cron, systemd units, authorized_keys; then stop it.")
+    return steps
 
 
 def _login_steps(findings: Sequence[Finding], hosts: str) -> list[str]:
@@ -72,7 +84,11 @@ def _account_steps(findings: Sequence[Finding], units: set[str]) -> list[str]:
 
 
 def _assets(findings: Sequence[Finding], kind: str) -> str:
-    return _joined({asset.name for finding in findings for asset in finding.assets if asset.kind == kind})
+    return _joined(_names(findings, kind))
+
+
+def _names(findings: Sequence[Finding], kind: str) -> set[str]:
+    return {asset.name for finding in findings for asset in finding.assets if asset.kind == kind}
 
 
 def _observed(findings: Sequence[Finding], stage: str | None, types: tuple[str, ...]) -> str:

@@ -81,6 +81,19 @@ def process_named(row: Row) -> str:
     return (f"process {pid}" if pid is not None else "a process") + (f" ({name})" if name else "")
 
 
+def parents_said(row: Row, most: int = 4) -> str:
+    """Its ancestors for a sentence, the nearest first: `started by bash (2401) of sshd (910)`; empty where unknown.
+
+    Takes the column `lineage`, whose entries read `PID@START NAME`.
+    """
+    lineage = row.get("lineage")
+    named = [str(entry).partition(" ") for entry in lineage] if isinstance(lineage, list) else []
+    told = [f"{name or 'an unnamed process'} ({place.partition('@')[0]})" for place, _, name in named]
+    # The first process is everybody's ancestor: it says something only where it is the parent.
+    told = [each for number, each in enumerate(told) if number == 0 or not named[number][0].startswith("1@")]
+    return f"started by {' of '.join(told[:most])}" if told else ""
+
+
 def shown_command(row: Row) -> str:
     """The command line, cut for a sentence."""
     command = str(row.get("command_line") or "")

@@ -17,7 +17,7 @@ burning AS (
 known AS (
   SELECT
     asset, process_pid, process_started_at, parent_process_pid, process_name, command_line, image_path, image_state,
-    image_package, image_package_state, user_name, container_uid, cpu_user_s, cpu_system_s, time AS known_at, path, line, byte_offset,
+    image_package, image_package_state, user_name, container_uid, lineage, cpu_user_s, cpu_system_s, time AS known_at, path, line, byte_offset,
     row_number() OVER (
       PARTITION BY asset, process_pid, process_started_at ORDER BY time DESC, path DESC, byte_offset DESC
     ) AS place
@@ -114,6 +114,7 @@ told AS (
 SELECT
   told.*, process.parent_process_pid, process.process_name, process.command_line, process.image_path,
   process.image_state, process.image_package, process.image_package_state, process.user_name, process.container_uid,
+  process.lineage,
   process.cpu_user_s AS whole_user_s, process.cpu_system_s AS whole_system_s, process.known_at, machine.cpu_count
 FROM told
 JOIN subject

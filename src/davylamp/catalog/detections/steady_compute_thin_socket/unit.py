@@ -10,12 +10,13 @@ from davylamp.catalog.detections.steady_compute_thin_socket.shape import Shape, 
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates, instant
 from davylamp.kit.metadata import DetectionMeta
-from davylamp.kit.processes import process_finding, process_named, process_started_at
+from davylamp.kit.processes import parents_said, process_finding, process_named, process_started_at
 from davylamp.model.finding import Finding, Observable, Technique
 from davylamp.model.severity import Severity
 from davylamp.model.usage import ComputeUsage
 from davylamp.units import format_duration
 
+CITED = ("lineage", "container_uid", "cpu_user_s", "cpu_system_s", "transferred_bytes", "dst_ip", "dst_port")
 LLR_MEASURED = 5.0
 LLR_BYTES_NOT_SEEN = 4.0
 LLR_SILENT = 3.5
@@ -124,7 +125,15 @@ class SteadyComputeThinSocket(Detection):
             because=_sentence(first, shape),
             llr=llr,
             fact_key="steady",
-            columns=("cpu_user_s", "cpu_system_s", "transferred_bytes", "dst_ip", "dst_port"),
+            columns=(
+                "lineage",
+                "container_uid",
+                "cpu_user_s",
+                "cpu_system_s",
+                "transferred_bytes",
+                "dst_ip",
+                "dst_port",
+            ),
             first_seen=process_started_at(first),
             observables=[Observable("ip", remote[0]), Observable("port", remote[1])],
             entities=[f"ip:{remote[0]}", f"remote:{remote[0]}:{remote[1]}"],
@@ -135,11 +144,13 @@ class SteadyComputeThinSocket(Detection):
 def _sentence(first: Row, shape: Shape) -> str:
     assert shape.thin is not None
     workers = f" with {shape.members_count} workers" if shape.members_count > 1 else ""
+    parents = parents_said(first)
+    started = f"; it was {parents}" if parents else ""
     moved = f"{shape.bytes_per_cpu_s:,.0f} bytes for a second of CPU" if shape.bytes_seen else "bytes not seen"
     return (
         f"{process_named(first)}{workers} burned {shape.cpu_ratio:.1f} CPUs over {format_duration(shape.length_s)}, "
         f"{shape.user_ratio:.0%} of it computing, moved {moved}, and kept one connection to "
-        f"{shape.thin['dst_ip']}:{shape.thin['dst_port']} open at {shape.thin_bytes_per_s:.0f} bytes a second"
+        f"{shape.thin['dst_ip']}:{shape.thin['dst_port']} open at {shape.thin_bytes_per_s:.0f} bytes a second{started}"
     ).replace("%", " %")
 
 
