@@ -15,8 +15,11 @@ remote AS (
 ),
 named AS (
   SELECT remote.asset, remote.dst_ip, lower(d.query_name) AS name, 'answer' AS said_by
-  FROM dns_activity AS d CROSS JOIN UNNEST(d.answers) AS t(answer)
-  JOIN remote ON remote.dst_ip = answer AND remote.asset = d.asset
+  -- Taken apart first: in Spark a join is made before the answers of its left side are.
+  FROM (
+    SELECT asset, query_name, t.answer FROM dns_activity CROSS JOIN UNNEST(answers) AS t(answer)
+  ) AS d
+  JOIN remote ON remote.dst_ip = d.answer AND remote.asset = d.asset
   UNION
   SELECT remote.asset, remote.dst_ip, lower(s.name) AS name, 'hosts' AS said_by
   FROM host_setting AS s
