@@ -104,6 +104,11 @@ def test_a_daemon_or_a_job_beside_the_miner_is_no_part_of_the_story() -> None:
     assert {daemon.uid, job.uid}.isdisjoint(made.findings)
 
 
+def test_two_hosts_that_give_one_pid_in_one_second_are_not_joined() -> None:
+    both = [finding("dialogue", "wire", 9.0, fact=True, process="1@a", hosts=(name,)) for name in ("web1", "web2")]
+    assert len(incidents(*both)) == 2
+
+
 def test_a_process_is_frozen_before_anything_is_lost() -> None:
     [made] = incidents(finding("dialogue", "wire", 9.0, fact=True, process="4242@2026-03-04T02:00:00Z"))
     assert any("kill -STOP 4242" in step for step in made.next_steps)

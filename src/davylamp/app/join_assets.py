@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -26,7 +27,7 @@ def declared_assets(assets_file: Path | None, paths: Sequence[str]) -> tuple[tup
         return read_declared(assets_file), assets_file.parent
     for path in paths:
         candidate = Path(path) / ASSETS_FILE_NAME
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # noqa: PTH113 - Path's own test fails in a folder that may not be entered
             return read_declared(candidate), Path(path)
     return (), None
 

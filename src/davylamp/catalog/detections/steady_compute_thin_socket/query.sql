@@ -7,6 +7,7 @@ WITH burned AS (
     min(time) AS first_at,
     max(end_time) AS last_at
   FROM process_usage
+  WHERE end_time > time
   GROUP BY asset, process_pid, process_started_at
 ),
 burning AS (
@@ -88,6 +89,7 @@ ranked AS (
   JOIN process_usage AS usage
     ON usage.asset = member.asset AND usage.process_pid = member.member_pid
     AND usage.process_started_at = member.member_started_at
+  WHERE usage.end_time > usage.time
   GROUP BY member.asset, member.process_pid, member.process_started_at, usage.time
 ),
 machine AS (

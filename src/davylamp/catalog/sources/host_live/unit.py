@@ -73,7 +73,7 @@ class HostLive(SqlSource):
         staged = f"""SELECT line, byte_offset, entry, kind, CASE
                 WHEN kind IS NULL THEN 'not a record of the sensor: no JSON object with a record name'
                 WHEN kind NOT IN ({known}) THEN concat('unknown record ', left(kind, 60))
-                WHEN kind <> 'header' AND TRY_CAST(json_extract_string(entry, '$.time') AS DOUBLE) IS NULL
+                WHEN kind <> 'header' AND {_instant("json_extract_string(entry, '$.time')")} IS NULL
                 THEN 'record without a time' END AS reject
             FROM (SELECT line, byte_offset, entry, json_extract_string(entry, '$.record') AS kind FROM (
                 SELECT line, byte_offset, TRY_CAST(text AS JSON) AS entry FROM records WHERE trim(text) <> ''))"""
@@ -116,10 +116,17 @@ def _read_as(column: Column) -> str:
 def _value(column: Column, device_name: str) -> str:
     text = f'record."{column.name}"'
     if column.type == "TIMESTAMP":
-        # Milliseconds are what a process's start is known to; finer digits would differ between two looks at it.
-        return f"TRY(make_timestamp(TRY_CAST(round(TRY_CAST({text} AS DOUBLE) * 1000) AS BIGINT) * 1000))"
+        return _instant(text)
     if column.name == "device_name":
         return f"coalesce({text}, {device_name})"
     if column.type == "VARCHAR" or column.type.endswith("[]"):
         return text
     return f"TRY_CAST({text} AS {column.type})"
+
+
+def _instant(text: str) -> str:
+    """A number of seconds as an instant; null where it is none.
+
+    Milliseconds are what a process's start is known to; finer digits would differ between two looks at it.
+    """
+    return f"TRY(make_timestamp(TRY_CAST(round(TRY_CAST({text} AS DOUBLE) * 1000) AS BIGINT) * 1000))"
