@@ -19,7 +19,7 @@ from davylamp.model.finding import Finding
 LINK_GAP = timedelta(hours=24)
 # A way in stays open until it is closed, and so does a way back in: victims found mining 11 days and more after it.
 ACCESS_GAP = timedelta(days=14)
-# A process is no link of its own: its findings name its host, and another host may give the same pid in the same second.
+# A process is no link of its own: its findings name their host, and two hosts may give one pid in one second.
 LINKING_KINDS = frozenset({"host", "instance", "principal", "access_key"})
 # A source address links only findings that say somebody acted from it, not that somebody tried.
 ACTING_STAGES = frozenset({"access", "discovery", "preparation", "impairment", "persistence", "mining", "follow_on"})
