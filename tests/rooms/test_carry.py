@@ -42,6 +42,7 @@ def test_every_query_carries_and_uses_functions_that_the_carrier_knows(unit: Det
         ("SELECT regexp_replace(a, 'b$', '')", r"SELECT REGEXP_REPLACE(a, '(?d)b\\z', '')"),
         ("SELECT regexp_replace(a, 'b', '', 'g')", "SELECT REGEXP_REPLACE(a, '(?d)b', '')"),
         ("CREATE OR REPLACE VIEW v AS SELECT 1", "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1"),
+        ("WITH a AS NOT MATERIALIZED (SELECT 1 AS x) SELECT x FROM a", "WITH a AS (SELECT 1 AS x) SELECT x FROM a"),
     ],
 )
 def test_a_meaning_that_differs_is_rewritten(duckdb: str, spark: str) -> None:
