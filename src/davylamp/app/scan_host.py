@@ -15,6 +15,7 @@ from davylamp.agent.packages import Packages
 from davylamp.agent.processes import OwnerOf
 from davylamp.agent.record import Look, Recorder, this_host
 from davylamp.agent.state import collect_state
+from davylamp.app.host_logs import login_logs
 from davylamp.app.places import state_folder
 from davylamp.app.progress import Progress
 from davylamp.app.scan import ScanRequest, ScanResult, scan
@@ -27,8 +28,6 @@ DEFAULT_OBSERVE_S = 20.0
 SUSPECT_OBSERVE_S = 60.0
 # Looks kept of scans that named no case; each is about a megabyte.
 KEPT_LOOKS_COUNT = 5
-# Where sshd's verdicts lie; a log that is named as evidence besides is read once.
-LOGS = ("/var/log/auth.log", "/var/log/auth.log.1", "/var/log/secure")
 
 
 def scan_host(
@@ -49,17 +48,18 @@ def scan_host(
     if request.case_folder is not None:
         Case(request.case_folder, create=True).close()
     folder = (request.case_folder or state_folder()) / "host"
-    evidence, packets = _observed(folder, observe_s, progress, metadata)
+    evidence, packets, logs = _observed(folder, observe_s, progress, metadata)
     if request.case_folder is None:
         _forget_older(folder)
-    logs = [path for path in LOGS if Path(path).is_file()]
     captures = [str(packets)] if packets.exists() else []
     own = {path: this_host() for path in captures}
     return scan(replace(request, paths=(str(evidence), *captures, *logs, *request.paths), recorded_by=own), progress)
 
 
-def _observed(folder: Path, observe_s: float | None, progress: Progress | None, metadata: bool) -> tuple[Path, Path]:
-    """Lets the sensor write its records and its capture; a Ctrl-C ends the look early and keeps what was seen."""
+def _observed(
+    folder: Path, observe_s: float | None, progress: Progress | None, metadata: bool
+) -> tuple[Path, Path, list[str]]:
+    """Lets the sensor write its records and its capture, and finds the host's logs."""
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
     packets = target.with_suffix(".pcap")
     length_s, longest_s = (observe_s, observe_s) if observe_s is not None else (DEFAULT_OBSERVE_S, SUSPECT_OBSERVE_S)
@@ -67,7 +67,9 @@ def _observed(folder: Path, observe_s: float | None, progress: Progress | None, 
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with target.open("w", encoding="ascii") as out, packets.open("wb") as kept:
-            look_at_host(Recorder(out.write), Capture(kept), length_s, longest_s, partial(_state, metadata), tick)
+            recorder = Recorder(out.write)
+            look_at_host(recorder, Capture(kept), length_s, longest_s, partial(_state, metadata), tick)
+            logs = login_logs(Look(recorder, time.time()), target.with_suffix(".journal.json"))
         remove_if_empty(str(packets))
     except OSError as error:
         raise CaseError(
@@ -76,7 +78,7 @@ def _observed(folder: Path, observe_s: float | None, progress: Progress | None, 
             why=(error.strerror or str(error)).lower(),
             hint=f"df -h {folder}; davylamp scan host --case DIR",
         ) from error
-    return target, packets
+    return target, packets, logs
 
 
 def _state(metadata: bool, look: Look) -> OwnerOf:
@@ -100,6 +102,6 @@ def _drawing(progress: Progress, observe_s: float) -> Callable[[float], None]:
 
 
 def _forget_older(folder: Path) -> None:
-    for suffix in ("jsonl", "pcap"):
+    for suffix in ("jsonl", "pcap", "journal.json"):
         for old in sorted(folder.glob(f"*.{suffix}"))[:-KEPT_LOOKS_COUNT]:
             old.unlink(missing_ok=True)
