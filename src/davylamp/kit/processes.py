@@ -74,6 +74,12 @@ def connection_assets(host: str, row: Row, ours: bool = True) -> list[AssetRef]:
     return [AssetRef("host", host), *own]
 
 
+def speaker_named(host: str, row: Row, ours: bool = True) -> str:
+    """Who holds a connection, for a sentence: the process where the host's sensor saw it, else the host."""
+    known = ours and isinstance(row.get("process_pid"), int)
+    return f"{process_named(row)} on {host}" if known else host
+
+
 def process_named(row: Row) -> str:
     """The process as a sentence names it: `process 4242 (kworker/0:1)`."""
     name, pid = row.get("process_name"), row.get("process_pid")

@@ -11,7 +11,7 @@ from davylamp.catalog.detections.mining_dialogue.verdict import DIALECT_NAMES, V
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, evidence_of, instant
 from davylamp.kit.metadata import DetectionMeta
-from davylamp.kit.processes import connection_assets, process_observables
+from davylamp.kit.processes import connection_assets, process_observables, speaker_named
 from davylamp.model.finding import Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
 from davylamp.model.usage import ComputeUsage
@@ -185,17 +185,17 @@ def _because(seen: Sequence[_Seen]) -> str:
         dict.fromkeys(word for one in seen if one.verdict.whole == verdict.whole for word in one.verdict.words)
     )
     remote = f"{first.remote_ip}:{first.remote_port}"
+    speaker = speaker_named(first.asset, first.row, verdict.client_is_source)
     dialect = DIALECT_NAMES[verdict.dialect]
     counted = f" ({len(seen)} connections)" if len(seen) > 1 else ""
     if not verdict.whole:
         return (
-            f"{first.asset} tried to speak {dialect} with {remote}{counted} and was not answered as a pool would "
-            f"({words})"
+            f"{speaker} tried to speak {dialect} with {remote}{counted} and was not answered as a pool would ({words})"
         )
     jobs = sum(one.verdict.jobs_count for one in seen)
     shares = sum(one.verdict.shares_count for one in seen)
     return (
-        f"{first.asset} spoke to a mining pool in clear text: {dialect} with {remote}{counted}, "
+        f"{speaker} spoke to a mining pool in clear text: {dialect} with {remote}{counted}, "
         f"{jobs} job{'s' if jobs != 1 else ''} and {shares} share{'s' if shares != 1 else ''} in what was kept of it "
         f"({words})"
     )

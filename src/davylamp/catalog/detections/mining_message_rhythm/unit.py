@@ -11,7 +11,7 @@ from davylamp.catalog.detections.mining_message_rhythm.model import LLR_FEWEST, 
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, evidence_of
 from davylamp.kit.metadata import DetectionMeta
-from davylamp.kit.processes import connection_assets, process_observables
+from davylamp.kit.processes import connection_assets, process_observables, speaker_named
 from davylamp.model.finding import Finding, Observable, Series, Technique
 from davylamp.model.severity import Confidence, Severity
 from davylamp.model.usage import ComputeUsage
@@ -155,7 +155,7 @@ def _because(found: Candidate, connections_count: int) -> str:
     shape = found.shape
     named = f" ({found.row['server_name']})" if found.row.get("server_name") else ""
     text = (
-        f"{found.asset} and {found.remote_ip}:{found.remote_port}{named} talked for "
+        f"{speaker_named(found.asset, found.row)} and {found.remote_ip}:{found.remote_port}{named} talked for "
         f"{format_duration(shape.duration_s)} in the rhythm of a miner and its pool: {shape.two_sizes_out_ratio:.0%} "
         f"of the client's messages have one of two sizes, {shape.push_ratio:.0%} of the server's "
         f"{shape.answer_count + shape.push_count} messages came unasked, {_gaps_sentence(shape)}"
