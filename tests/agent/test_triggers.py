@@ -52,7 +52,7 @@ def test_whoever_burns_more_than_the_least_is_read_at_the_next_chance(seed: int)
     for other in others:
         total += (burned_s + other) * SHORTEST_S
         spent.append(total)
-    assert passes(spent) == [number * 5.0 for number in range(100)]
+    assert passes(spent, SHORTEST_S) == [number * SHORTEST_S for number in range(100)]
 
 
 def test_an_idle_machine_is_passed_over_once_a_minute() -> None:

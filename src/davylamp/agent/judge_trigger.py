@@ -10,10 +10,10 @@ from davylamp.agent.process_windows import Burner
 
 # In any case this often: the contract says five minutes, and judging itself takes its time.
 LONGEST_S = 270.0
-# A process that has just begun to burn is judged when it has burned so long: after twenty seconds there are the eight
+# A process that has just begun to burn is judged when it has burned so long: after twenty-five seconds there are the eight
 # windows that `steady_compute_thin_socket` asks for, later ones make it surer. A miner at full load is to be an
 # incident within a minute, so three times within it.
-AGES_S = (20.0, 33.0, 48.0, 100.0, 160.0)
+AGES_S = (25.0, 37.0, 50.0, 100.0, 160.0)
 # Who burns less than this of one core, from its beginning on, waits for the judging that comes anyway.
 LEAST_RATIO = 0.1
 # A changed file is judged soon, and a package manager that changes a hundred is given time to finish.

@@ -9,7 +9,8 @@ from davylamp.agent.procfs import MachineTime
 # With less than this of one core spent by all processes together, no miner worth finding hides among them: a tenth of
 # a core earns cents a month (knowledge/cost.md), and this is half of it.
 LEAST_CPU_RATIO = 0.05
-SHORTEST_S = 5.0
+# A pass over 300 processes costs 5 ms; at this pace a twentieth of a percent of a core.
+SHORTEST_S = 10.0
 # The machine's own counters are sampled by its timer on most kernels (CONFIG_TICK_CPU_ACCOUNTING), so work that
 # sleeps through every tick does not show in them; and a container may be shown another machine's. A process's own
 # clock is exact, so whatever the trigger says, every process is read this often.
