@@ -30,7 +30,7 @@ class Watched:
         self.lines: list[str] = []
         recorder = Recorder(self.lines.append)
         table = Table(Reader(users_of(), procfs.boot_at()))
-        self.sense = ProcessSense(recorder, table, Budget(cpu_rate, 20.0))
+        self.sense = ProcessSense(recorder, table, Budget(cpu_rate, 20.0), Budget(RICH, 20.0))
         self.sense.open(Look(recorder, time.time()))
         if self.sense.connector is None:
             pytest.skip("the kernel refuses the proc connector")
@@ -180,7 +180,7 @@ def test_without_the_connector_new_processes_are_polled_and_coverage_says_so(mon
     monkeypatch.setattr(process_sense, "Connector", refused)
     lines: list[str] = []
     recorder = Recorder(lines.append)
-    sense = ProcessSense(recorder, Table(Reader(users_of(), procfs.boot_at())), Budget(RICH, 20.0))
+    sense = ProcessSense(recorder, Table(Reader(users_of(), procfs.boot_at())), Budget(RICH, 20.0), Budget(RICH, 20.0))
     sense.open(Look(recorder, time.time()))
     said = [json.loads(line) for line in lines if '"could_not_look"' in line]
     assert any("CAP_NET_ADMIN" in row["reason"] for row in said)

@@ -145,6 +145,9 @@ class Lives:
         birth = self._births.get(pid)
         if not was_told and birth is None:
             return  # nothing is known of it that could be ended; its start is counted as lost
+        if not was_told and not self.may_read():
+            self.skipped_count += 1
+            return
         self.recorder.record(
             "process_activity",
             at,

@@ -18,9 +18,10 @@ from davylamp.agent.procfs import MachineTime
 from davylamp.agent.record import Look, Recorder
 
 # Events read at once; more of them waiting is a storm, in which the kernel's buffer fills while we pause.
-EVENTS_AT_ONCE_COUNT = 64
+EVENTS_AT_ONCE_COUNT = 256
 BATCHED_COUNT = 8
-BATCH_PAUSE_S, STORM_PAUSE_S = 0.05, 0.25
+BATCH_PAUSE_S, STORM_PAUSE_S = 0.1, 0.5
+LONGEST_PAUSE_S = 5.0
 STORM_LASTS_S = 10.0
 # The machine's own windows are written this far apart.
 MACHINE_WINDOW_S = 30.0
@@ -37,11 +38,13 @@ class ProcessSense:
 
     Args:
         purse: CPU that events may take; in a storm they are passed over and counted.
+        overall: CPU that the whole sensor may take; events are what gives way.
     """
 
     recorder: Recorder
     table: Table
     purse: Budget
+    overall: Budget
     steady: Callable[[], float] = time.monotonic
     connector: Connector | None = None
     trigger: PassTrigger = field(default_factory=PassTrigger)
@@ -84,11 +87,12 @@ class ProcessSense:
         self.lives.take(events)
         self.purse.spend(self.meter.take())
         now = self.steady()
-        if not self.purse.allows():
+        if not self.may_go_on():
             if not self._storm_until_s:
                 self._begin_storm(self.connector)
             self._storm_until_s = now + STORM_LASTS_S
-            self.resume_s = now + max(STORM_PAUSE_S, self.purse.wait_s(self.purse.rate * STORM_PAUSE_S))
+            waits_s = [each.wait_s(each.rate * STORM_PAUSE_S) for each in (self.purse, self.overall)]
+            self.resume_s = now + min(LONGEST_PAUSE_S, max(STORM_PAUSE_S, *waits_s))
             return True
         if len(events) >= BATCHED_COUNT:
             self.resume_s = now + BATCH_PAUSE_S
@@ -162,16 +166,20 @@ class ProcessSense:
     def take_losses(self) -> list[tuple[int, str]]:
         """What was lost or passed over since the last call, with the reason."""
         skipped_count, self.lives.skipped_count = self.lives.skipped_count, 0
-        losses = [(skipped_count, "starts of processes without their details: the CPU cap left no room for them")]
+        losses = [(skipped_count, "starts and ends of processes passed over: the CPU cap left no room to look at them")]
         if self.connector is not None:
             losses.append(
                 (self.connector.take_lost_count(), "process events dropped by the kernel or passed over, at most")
             )
         return [(count, reason) for count, reason in losses if count]
 
+    def may_go_on(self) -> bool:
+        """Whether anything that the kernel tells may be taken now."""
+        return self.purse.allows() and self.overall.allows()
+
     def _may_read(self) -> bool:
         """Details cost a hundred times what an event does: they stop while half of the purse is left."""
-        return self.purse.allows(self.purse.rate * self.purse.saved_s / 2)
+        return self.overall.allows() and self.purse.allows(self.purse.rate * self.purse.saved_s / 2)
 
     def _activity(self, pid: int) -> str:
         """A process that the last pass did not show, and that no event told of, has started since."""

@@ -93,10 +93,11 @@ class Sensor:
         self.spool.recorder = _Telling(self.spool.write, say=say)
         self.recorder = self.spool.recorder
         cap = config.cpu_cap_ratio
-        self.meter, self.cost = Meter(), OwnCost()
+        self.meter, self.whole, self.cost = Meter(), Meter(), OwnCost()
         boot = procfs.boot_at()
         self.table = Table(Reader(users_of(), boot))
-        self.processes = ProcessSense(self.recorder, self.table, Budget(cap * EVENTS_SHARE, 20.0))
+        self.overall = Budget(cap * (1 - JUDGING_SHARE), 20.0)
+        self.processes = ProcessSense(self.recorder, self.table, Budget(cap * EVENTS_SHARE, 20.0), self.overall)
         self.sockets: SocketWatch | None = None
         self.ports = ListeningPorts()
         self.packets = SuspectPackets(os.path.join(config.folder, "packets"))
@@ -152,7 +153,7 @@ class Sensor:
 
     def _open_dns(self, look: Look) -> None:
         try:
-            self.dns = DnsPackets(self.recorder, self.processes.purse.allows)
+            self.dns = DnsPackets(self.recorder, self.processes.may_go_on)
         except OSError as error:
             reason = f"a packet socket needs CAP_NET_RAW ({error.strerror}); questions for names are not seen"
             look.could_not_look("DNS", reason)
@@ -180,6 +181,7 @@ class Sensor:
 
     def _loop(self) -> None:
         ends_s = time.monotonic() + self.config.for_s if self.config.for_s else float("inf")
+        self.whole.take()  # the start is not charged
         while not self.stopping:
             now = time.monotonic()
             if now >= ends_s:
@@ -196,6 +198,7 @@ class Sensor:
                 self._before_judging()
                 self.judging.start(why, self.processes.windows.burners)
             self.spool.flush()
+            self.overall.spend(self.whole.take())
 
     def _take_process_events(self) -> None:
         if self.processes.take_events():
