@@ -9,9 +9,9 @@ from davylamp.agent.budget import Budget
 from davylamp.agent.process_windows import Burner
 
 # In any case this often: the contract says five minutes, and judging itself takes its time.
-LONGEST_S = 270.0
-# A process that has just begun to burn is judged when it has burned so long: after twenty-five seconds there are the eight
-# windows that `steady_compute_thin_socket` asks for, later ones make it surer. A miner at full load is to be an
+LONGEST_S = 285.0
+# A process that has just begun to burn is judged when it has burned so long: after twenty-five seconds there are the
+# eight windows that `steady_compute_thin_socket` asks for, later ones make it surer. A miner at full load is to be an
 # incident within a minute, so three times within it.
 AGES_S = (25.0, 37.0, 50.0, 100.0, 160.0)
 # Who burns less than this of one core, from its beginning on, waits for the judging that comes anyway.
@@ -77,6 +77,9 @@ class JudgeTrigger:
             self.budget.spend(cpu_s)
 
     def _new_age(self, burner: Burner, at_s: float) -> bool:
+        # Without a connection of its own, or of its parent or children, it hears of no work: builds, encoders.
+        if not burner.talks:
+            return False
         lasted_s = max(at_s - burner.since_s, 1e-6)
         if burner.spent_s < LEAST_RATIO * lasted_s:
             return False

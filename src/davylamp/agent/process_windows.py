@@ -33,6 +33,7 @@ class Burner:
     Args:
         since_s: when that began, by the steady clock.
         spent_s: CPU seconds seen since then.
+        talks: whether it, its parent or a child of it holds an outgoing connection; true as long as nobody has looked.
     """
 
     pid: int
@@ -41,6 +42,7 @@ class Burner:
     last_s: float
     spent_s: float = 0.0
     allowed_count: float = 0.0
+    talks: bool = True
 
 
 @dataclass(slots=True)

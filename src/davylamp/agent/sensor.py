@@ -27,7 +27,7 @@ from davylamp.agent.process_events import Connector
 from davylamp.agent.process_sense import ProcessSense
 from davylamp.agent.processes import Table
 from davylamp.agent.record import Look, Recorder
-from davylamp.agent.socket_watch import SocketWatch
+from davylamp.agent.socket_watch import SocketWatch, family_of
 from davylamp.agent.spool import DEFAULT_TOTAL_BYTES, Spool
 from davylamp.agent.suspect_packets import SuspectPackets
 
@@ -241,6 +241,9 @@ class Sensor:
         now, burners = time.monotonic(), self.processes.windows.burners
         found = self.sockets.look(Look(self.recorder, time.time()), now, burners.keys(), before_judging)
         self.packets.follow(found, self.sockets.base, burners, now)
+        owners = {self.sockets.base.owner_of.get(each.inode) for each in found}
+        for pid, burner in burners.items():
+            burner.talks = bool(owners & family_of([pid], self.table.stats))
 
     def _before_judging(self) -> None:
         """What is judged ends with what is so now."""

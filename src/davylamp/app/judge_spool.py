@@ -19,6 +19,7 @@ from davylamp.app.scan import ScanRequest, ScanResult, scan
 from davylamp.app.watch_changes import Change, KnownIncidents, changes_of
 from davylamp.app.watch_lines import change_as_json, change_as_text
 from davylamp.app.watch_places import WatchPlaces
+from davylamp.app.watch_units import WATCH_SOURCES, watch_units
 from davylamp.cost.price_book import PriceBook
 from davylamp.errors import DavylampError, MemoryLimitError
 from davylamp.store.case import Case
@@ -69,6 +70,8 @@ def _scanned(request: JudgeRequest, places: WatchPlaces) -> dict[str, Any]:
         case_folder=request.case_folder,
         assets_file=request.assets_file,
         prices_file=request.prices_file,
+        sources=WATCH_SOURCES,
+        units=watch_units(places.units),
         recorded_by={path: this_host() for path in places.captures()},
     )
     *smaller, largest = MEMORY_BYTES

@@ -43,7 +43,8 @@ class ScanRequest:
     """What a scan is asked to do.
 
     Args:
-        units: narrows the detections (used by the case runner).
+        units: narrows the detections (used by the case runner, and by the watch); others are not even loaded.
+        sources: narrows the sources likewise.
         recorded_by: evidence file -> host that recorded it of its own traffic (the sensor's captures).
     """
 
@@ -56,6 +57,7 @@ class ScanRequest:
     memory_bytes: int = DEFAULT_MEMORY_BYTES
     by_severity: bool = False
     units: frozenset[str] | None = None
+    sources: frozenset[str] | None = None
     recorded_by: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -87,7 +89,9 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     keep_declaration(case, declared)
     engine = DuckEngine(request.memory_bytes, case.scratch)
     try:
-        bytes_count = ingest_evidence(request.paths, case, engine, registry.sources(), request.memory_bytes, watch)
+        bytes_count = ingest_evidence(
+            request.paths, case, engine, registry.sources(request.sources), request.memory_bytes, watch
+        )
         judged = _judge(request, case, engine, declared, book, watch)
         coverage = (*coverage_of(case), *sensor_coverage(engine))
         run = Run(
@@ -130,6 +134,5 @@ def _judge(
 
 
 def _chosen(request: ScanRequest) -> Sequence[Detection]:
-    if request.units is None:
-        return registry.detections()
-    return tuple(unit for unit in registry.detections() if unit.meta.uid in request.units)
+    units = registry.detections(request.units)
+    return tuple(unit for unit in units if request.units is None or unit.meta.uid in request.units)

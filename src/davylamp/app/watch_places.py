@@ -16,6 +16,7 @@ class WatchPlaces:
         self.root = case_folder / "watch"
         self.state = self.root / "state"
         self.known = self.root / "known.json"
+        self.units = self.root / "units.json"
 
     def evidence(self) -> tuple[str, ...]:
         """Everything that is judged, the sensor's records first."""

@@ -46,7 +46,7 @@ AmbientCapabilities={capabilities}
 CapabilityBoundingSet={capabilities}
 NoNewPrivileges=yes
 
-# The lasting process takes 20 MiB; judging 150 MiB for some seconds, every few minutes.
+# The lasting process takes 20 MiB; judging 180 MiB for some seconds, every few minutes.
 MemoryHigh=256M
 MemoryMax=512M
 CPUQuota={quota}%

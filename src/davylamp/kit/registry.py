@@ -49,9 +49,10 @@ def _unit_class(module_name: str, base: type) -> type:
 
 
 @cache
-def _classes(kind: str) -> tuple[type, ...]:
+def _classes(kind: str, only: frozenset[str] | None = None) -> tuple[type, ...]:
     base = _BASES[kind]
-    own = [_unit_class(f"davylamp.catalog.{kind}.{folder.name}.unit", base) for folder in unit_folders(kind)]
+    names = [folder.name for folder in unit_folders(kind) if only is None or folder.name in only]
+    own = [_unit_class(f"davylamp.catalog.{kind}.{name}.unit", base) for name in names]
     outside = [
         loaded
         for point in metadata.entry_points(group=ENTRY_POINT_GROUP)
@@ -60,15 +61,15 @@ def _classes(kind: str) -> tuple[type, ...]:
     return tuple(own + outside)
 
 
-def sources() -> tuple[Source, ...]:
-    """Every source, in the order of its uid."""
-    units: list[Source] = [unit() for unit in _classes("sources")]
+def sources(only: frozenset[str] | None = None) -> tuple[Source, ...]:
+    """Every source, in the order of its uid; with `only`, those of our own that are named, and all from outside."""
+    units: list[Source] = [unit() for unit in _classes("sources", only)]
     return tuple(sorted(units, key=lambda unit: unit.meta.uid))
 
 
-def detections() -> tuple[Detection, ...]:
-    """Every detection, in the order of its uid."""
-    units: list[Detection] = [unit() for unit in _classes("detections")]
+def detections(only: frozenset[str] | None = None) -> tuple[Detection, ...]:
+    """Every detection, in the order of its uid; with `only`, those of our own that are named, and all from outside."""
+    units: list[Detection] = [unit() for unit in _classes("detections", only)]
     return tuple(sorted(units, key=lambda unit: unit.meta.uid))
 
 
