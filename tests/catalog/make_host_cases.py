@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 from davylamp.agent.record import Recorder
 
@@ -33,7 +34,7 @@ class HostFile:
                 "resource_usage", BEGAN_AT + second, metric="cpu", used_ratio=0.5, period_s=1.0, cpu_count=cpu_count
             )
 
-    def process(self, pid: int, name: str, age_s: float = 600.0, **columns: object) -> float:
+    def process(self, pid: int, name: str, *, age_s: float = 600.0, **columns: Any) -> float:
         """A process as the look's snapshot tells it; returns its start."""
         started_at = BEGAN_AT - age_s
         told: dict[str, object] = {
@@ -58,6 +59,7 @@ class HostFile:
         user_ratio: float = 0.99,
         bytes_per_s: int | None = 100,
         idle: frozenset[int] = frozenset(),
+        **columns: object,
     ) -> None:
         """Windows of one second in which the process uses so many CPUs; none in the idle ones."""
         for second in range(self.length_s):
@@ -73,6 +75,7 @@ class HostFile:
                 cpu_allowed_count=4.0,
                 transferred_bytes=bytes_per_s,
                 storage_bytes=None if bytes_per_s is None else 0,
+                **columns,
             )
 
     def connection(
@@ -243,5 +246,10 @@ def pool_socket() -> None:
 
 
 if __name__ == "__main__":
+    from tests.catalog import host_cpu_cases
+
     steady_compute()
     pool_socket()
+    host_cpu_cases.memory_shape()
+    host_cpu_cases.accounting_gap()
+    host_cpu_cases.hidden()

@@ -10,8 +10,10 @@ from davylamp.agent import procfs
 from davylamp.agent.capture import Capture
 from davylamp.agent.connections import Connections
 from davylamp.agent.details import Reader, users_of
+from davylamp.agent.hidden_processes import collect_hidden
+from davylamp.agent.machine_cpu import state_comparison
 from davylamp.agent.observe import Observation
-from davylamp.agent.processes import OwnerOf, Table, collect_hidden
+from davylamp.agent.processes import OwnerOf, Table
 from davylamp.agent.record import Look, Recorder
 
 State = Callable[[Look], OwnerOf]
@@ -36,6 +38,7 @@ def look_at_host(
     look = Look(recorder, time.time())
     boot = procfs.boot_at()
     recorder.header(look.at, boot_at=boot, user_uid=os.geteuid())
+    state_comparison(look)
     table = Table(Reader(users_of(), boot))
     table.refresh()
     table.owner_of = state(look)

@@ -3,42 +3,77 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from davylamp.agent import procfs
-from davylamp.agent.processes import Table
-from davylamp.agent.procfs import MachineTime
-from davylamp.agent.record import Recorder
+from davylamp.agent.procfs import MachineTime, Stat
+from davylamp.agent.record import Look, Recorder
 
 # Inode of the first pid namespace (PROC_PID_INIT_INO, include/linux/proc_ns.h).
 FIRST_PID_NAMESPACE = "pid:[4026531836]"
 
 
-def visible_ticks(table: Table) -> int:
-    """Ticks of all processes that are here and of all that they have reaped: it only grows."""
-    return sum(stat.ticks + stat.reaped_ticks for stat in table.stats.values())
+def counts_the_machine() -> bool:
+    """Whether the listing is of the same machine as `/proc/stat`, which in a container counts the whole of it."""
+    return procfs.link_of("/proc/self/ns/pid") == FIRST_PID_NAMESPACE
 
 
-def record_machine(recorder: Recorder, began_at: float, last: MachineTime, now: MachineTime, visible_s: float) -> None:
+def state_comparison(look: Look) -> None:
+    """Says so where CPU that was spent cannot be compared with CPU of the processes that show."""
+    if not counts_the_machine():
+        look.could_not_look(
+            "CPU of hidden processes",
+            "this is a container: /proc/stat counts the whole machine and the listing does not; "
+            "`davylamp scan host` on the machine itself would compare them",
+        )
+
+
+def visible_ticks(before: Mapping[int, Stat], after: Mapping[int, Stat]) -> int:
+    """Ticks that the processes which show spent between two readings of all of them.
+
+    What a process used after it was last seen alive is found in its parent's count of those it has reaped, together
+    with all that it had used before. Where the parent ignores its children's ends nobody counts that.
+    """
+    own = reaped = vanished = 0
+    for pid, stat in after.items():
+        old = before.get(pid)
+        same = old is not None and old.start_ticks == stat.start_ticks
+        own += stat.ticks - (old.ticks if old is not None and same else 0)
+        reaped += stat.reaped_ticks - (old.reaped_ticks if old is not None and same else 0)
+    for pid, old in before.items():
+        stat_now = after.get(pid)
+        if stat_now is None or stat_now.start_ticks != old.start_ticks:
+            vanished += old.ticks + old.reaped_ticks
+    return max(0, own) + max(0, reaped - vanished)
+
+
+def record_machine(
+    recorder: Recorder,
+    began_at: float,
+    last: MachineTime,
+    now: MachineTime,
+    before: Mapping[int, Stat],
+    after: Mapping[int, Stat],
+) -> None:
     """Writes the window between two readings; what interrupts took belongs to no process.
 
     Args:
-        visible_s: CPU seconds that the processes in the listing spent in the window.
+        before, after: the processes in the listing at both readings.
     """
     there_was_s = now.all_s - last.all_s
     if there_was_s <= 0:
         return
-    period_s = now.at_s - last.at_s
     used = {"cpu": now.spent_s - last.spent_s}
-    # In a container `/proc/stat` counts the whole machine, and the listing does not.
-    if procfs.link_of("/proc/self/ns/pid") == FIRST_PID_NAMESPACE:
+    if counts_the_machine():
         used["cpu_of_processes"] = now.processes_s - last.processes_s
-        used["cpu_of_visible_processes"] = max(0.0, visible_s)
+        used["cpu_of_visible_processes"] = visible_ticks(before, after) / procfs.TICKS_PER_S
     for metric, spent_s in used.items():
         recorder.record(
             "resource_usage",
             began_at,
             metric=metric,
-            period_s=period_s,
+            period_s=now.at_s - last.at_s,
             cpu_count=os.cpu_count(),
             used_ratio=spent_s / there_was_s,
+            started_count=now.started_count - last.started_count,
         )

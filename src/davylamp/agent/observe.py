@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from davylamp.agent import procfs, usage
 from davylamp.agent.capture import Capture
 from davylamp.agent.connections import Connections
-from davylamp.agent.machine_cpu import record_machine, visible_ticks
+from davylamp.agent.machine_cpu import record_machine
 from davylamp.agent.processes import Table
 from davylamp.agent.record import Look, Recorder
 from davylamp.agent.sockets import Socket
@@ -51,7 +51,7 @@ class Observation:
         """
         began = time.monotonic()
         last_at, last = time.time(), procfs.machine_time()
-        last_total = visible_ticks(self.table)
+        shown = self.table.stats
         self.before = {pid: usage.Counters(stat) for pid, stat in self.table.stats.items()}
         try:
             while (elapsed := time.monotonic() - began) < (longest_s if self._listens() else duration_s):
@@ -59,9 +59,8 @@ class Observation:
                 time.sleep(min(STEP_S, max(0.05, max(duration_s, longest_s) - elapsed)))
                 at, now = time.time(), procfs.machine_time()
                 self._step(Look(self.recorder, at), last_at, now.at_s - last.at_s)
-                total = visible_ticks(self.table)
-                record_machine(self.recorder, last_at, last, now, (total - last_total) / procfs.TICKS_PER_S)
-                last_at, last, last_total = at, now, total
+                record_machine(self.recorder, last_at, last, now, shown, self.table.stats)
+                last_at, last, shown = at, now, self.table.stats
         finally:
             self._write()
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from davylamp.agent import procfs
 from davylamp.agent.budget import Budget, Meter
-from davylamp.agent.machine_cpu import record_machine, visible_ticks
+from davylamp.agent.hidden_processes import collect_hidden
+from davylamp.agent.machine_cpu import record_machine, state_comparison
 from davylamp.agent.pass_trigger import PassTrigger
 from davylamp.agent.process_events import Connector
 from davylamp.agent.process_lives import Lives
 from davylamp.agent.process_windows import ProcessWindows
-from davylamp.agent.processes import Table, collect_hidden
-from davylamp.agent.procfs import MachineTime
+from davylamp.agent.processes import Table
+from davylamp.agent.procfs import MachineTime, Stat
 from davylamp.agent.record import Look, Recorder
 
 # Events read at once; more of them waiting is a storm, in which the kernel's buffer fills while we pause.
@@ -52,7 +53,7 @@ class ProcessSense:
     resume_s: float = 0.0
     passes_count: int = 0
     _storm_until_s: float = 0.0
-    _last: tuple[float, MachineTime, int] | None = None
+    _last: tuple[float, MachineTime, dict[int, Stat]] | None = None
     _pids: set[int] = field(default_factory=set)
     _slice: int = 0
 
@@ -70,6 +71,7 @@ class ProcessSense:
                 f"the kernel refuses the proc connector ({error.strerror}); CAP_NET_ADMIN in the first namespaces "
                 f"would allow it. Listings every {POLL_S:g} s miss what lives shorter",
             )
+        state_comparison(look)
         self.table.tell(look, self.table.refresh(), "snapshot", seen_by=["list"])
         self._pids = set(self.table.stats)
 
@@ -200,10 +202,10 @@ class ProcessSense:
         self._pids = listed
 
     def _write_machine(self, at: float, now: MachineTime) -> None:
-        ticks = visible_ticks(self.table)
+        shown = dict(self.table.stats)
         if self._last is None:
-            self._last = (at, now, ticks)
+            self._last = (at, now, shown)
         elif now.at_s - self._last[1].at_s >= MACHINE_WINDOW_S:
             began_at = at - (now.at_s - self._last[1].at_s)
-            record_machine(self.recorder, began_at, self._last[1], now, (ticks - self._last[2]) / procfs.TICKS_PER_S)
-            self._last = (at, now, ticks)
+            record_machine(self.recorder, began_at, self._last[1], now, self._last[2], shown)
+            self._last = (at, now, shown)

@@ -139,25 +139,30 @@ class MachineTime:
         processes_s: spent by processes (user, nice, system); what interrupts took belongs to none of them.
         spent_s: spent on anything.
         all_s: spent and idle together, so all that there was.
+        started_count: processes and threads made since boot.
     """
 
     at_s: float
     processes_s: float
     spent_s: float
     all_s: float
+    started_count: int = 0
 
 
 def machine_time(proc: str = "/proc") -> MachineTime:
-    """Reads the first line of `/proc/stat`; stolen time is somebody else's work, guests' time is in user time."""
-    line = read_bytes(f"{proc}/stat", 4096).split(b"\n", 1)[0].split()
+    """Reads `/proc/stat`; stolen time is somebody else's work, guests' time is in user time."""
+    data = read_bytes(f"{proc}/stat")
+    line = data.split(b"\n", 1)[0].split()
     user, nice, system, idle, wait, interrupt, soft, steal = ([int(field) for field in line[1:]] + [0] * 8)[:8]
     processes = user + nice + system
     spent = processes + interrupt + soft
+    started = data.partition(b"\nprocesses ")[2].split(b"\n", 1)[0]
     return MachineTime(
         time.monotonic(),
         processes / TICKS_PER_S,
         spent / TICKS_PER_S,
         (spent + idle + wait + steal) / TICKS_PER_S,
+        int(started) if started.isdigit() else 0,
     )
 
 

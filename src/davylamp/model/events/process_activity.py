@@ -51,7 +51,9 @@ PROCESS_ACTIVITY = EventClass(
         Column("huge_pages_bytes", "BIGINT", "bytes", "Memory in huge pages, explicit and transparent."),
         Column("largest_mapping_bytes", "BIGINT", "bytes", "Largest anonymous mapping."),
         Column("seen_by", "VARCHAR[]", "list|sweep|cgroup|socket|event", "Views in which the process appears."),
-        Column("hidden_from", "VARCHAR[]", "list", "Views in which it should appear and does not, twice in a row."),
+        Column(
+            "hidden_from", "VARCHAR[]", "list|details", "Views in which it should appear and does not, twice in a row."
+        ),
         Column("exit_code", "BIGINT", "", "Exit code, for an end."),
         Column("device_name", "VARCHAR", "", "Host."),
         Column("instance_uid", "VARCHAR", "", "Cloud instance."),

@@ -12,6 +12,7 @@ RESOURCE_USAGE = EventClass(
         Column("used_ratio", "DOUBLE", "0..1", "Share in use; sources may report slightly above 1."),
         Column("period_s", "DOUBLE", "seconds", "Length of the sampled period, where known."),
         Column("cpu_count", "DOUBLE", "CPUs", "CPUs that the ratio is a share of, where known."),
+        Column("started_count", "BIGINT", "count", "Processes and threads that began in the period, where counted."),
         Column("series", "VARCHAR", "", "Name of the series: its file's stem, or its label."),
         Column("device_name", "VARCHAR", "", "Host, where the evidence names it."),
         Column("instance_uid", "VARCHAR", "", "Cloud instance, where the evidence names it."),

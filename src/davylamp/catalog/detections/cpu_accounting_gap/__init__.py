@@ -1,0 +1,1 @@
+"""The detection `cpu_accounting_gap`."""

@@ -1,0 +1,1 @@
+"""The detection `randomx_memory_shape`."""
