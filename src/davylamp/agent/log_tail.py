@@ -21,6 +21,7 @@ class LinesFolder:
 
     Args:
         prefix, suffix: of the files' names, around the number.
+        continued: go on with the newest file; only where nothing that was torn can stand at its end.
     """
 
     folder: str
@@ -28,6 +29,7 @@ class LinesFolder:
     suffix: str
     file_bytes: int = FILE_BYTES
     total_bytes: int = TOTAL_BYTES
+    continued: bool = False
     lost_count: int = 0
     refused: str = ""
     _number: int = 0
@@ -35,7 +37,10 @@ class LinesFolder:
 
     def __post_init__(self) -> None:
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        self._number = max(self._numbers(), default=0) + 1
+        newest = max(self._numbers(), default=0)
+        self._number = newest if self.continued and newest else newest + 1
+        if self._number == newest:
+            self._size_bytes = os.stat(self._path(newest)).st_size
 
     def write(self, lines: list[bytes]) -> None:
         """Appends lines, each with its line end; a full disk is counted."""

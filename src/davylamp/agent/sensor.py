@@ -112,6 +112,7 @@ class Sensor:
         )
         self.stopping = False
         self._paused = False
+        self._packets_refused = ""
         self._close_sockets: Job | None = None
 
     def run(self) -> None:
@@ -283,6 +284,9 @@ class Sensor:
             losses.append(("log files", lost_count, "lines that could not be written"))
         if passed_bytes:
             losses.append(("log files", 1, f"{passed_bytes} bytes of a log were passed over: it grows too fast"))
+        if self.packets.refused and self.packets.refused != self._packets_refused:
+            self._packets_refused = self.packets.refused
+            Look(self.recorder, at).could_not_look("packets", self.packets.refused)
         for name, count, reason in losses:
             self.recorder.record("sensor_state", at, kind="lost", name=name, lost_count=count, reason=reason)
 

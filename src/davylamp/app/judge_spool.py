@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from davylamp.agent.journal_export import JournalExport
+from davylamp.agent.log_tail import LinesFolder
 from davylamp.agent.record import this_host
 from davylamp.app.look_again import look_again
 from davylamp.app.scan import ScanRequest, ScanResult, scan
@@ -27,6 +29,9 @@ from davylamp.store.case import Case
 # Judging stays small beside what it watches; what does not fit (an engine needs some room for each column) is tried
 # again with more.
 MEMORY_BYTES = (128 << 20, 512 << 20, 2 << 30)
+
+
+JOURNAL_PREFIX = "journal-"
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ def judge(request: JudgeRequest) -> tuple[list[Change], float]:
     places = WatchPlaces(request.case_folder)
     prepare(request.case_folder)
     look_again(places, request.why, request.pids, request.boot_at)
+    _export_journal(places)
     _forget_what_is_gone(request.case_folder, places)
     made = _scanned(request, places)
     known = KnownIncidents.load(places.known)
@@ -107,6 +113,15 @@ def usd_per_vcpu_hour(document: dict[str, Any], book: PriceBook) -> float:
         return book.rate_usd("fallback_vcpu_hour")
     price = book.price(str(own["instance_type"]), str(own.get("region") or ""))
     return price.usd_per_hour / price.vcpu if price.vcpu else book.rate_usd("fallback_vcpu_hour")
+
+
+def _export_journal(places: WatchPlaces) -> None:
+    """On a host whose log files the sensor follows, the journal would say everything twice."""
+    if places.logs.is_dir() and any(not path.name.startswith(JOURNAL_PREFIX) for path in places.logs.iterdir()):
+        return
+    folder = LinesFolder(str(places.logs), JOURNAL_PREFIX, ".jsonl", continued=True)
+    if why := JournalExport(folder, f"{places.logs}.journal.cursor").forward():
+        sys.stderr.write(f"davylamp watch: sshd's entries of the journal could not be read: {why}\n")
 
 
 def _forget_what_is_gone(case_folder: Path, places: WatchPlaces) -> None:

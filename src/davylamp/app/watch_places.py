@@ -14,13 +14,14 @@ class WatchPlaces:
 
     def __init__(self, case_folder: Path) -> None:
         self.root = case_folder / "watch"
+        self.logs = self.root / "logs"
         self.state = self.root / "state"
         self.known = self.root / "known.json"
         self.units = self.root / "units.json"
 
     def evidence(self) -> tuple[str, ...]:
         """Everything that is judged, the sensor's records first."""
-        folders = (self.root / "spool", self.root / "logs", self.state)
+        folders = (self.root / "spool", self.logs, self.state)
         found = [str(path) for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
         return (*found, *self.captures())
 
