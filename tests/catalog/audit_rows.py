@@ -62,6 +62,10 @@ class BookFacts:
         """Audit evidence is all there is."""
         return event_class == "api_activity"
 
+    def looks_count(self, event_class: str) -> int:
+        """No host was looked at."""
+        return 0
+
 
 def _json(value: object) -> str | None:
     return None if value is None else json.dumps(value)

@@ -18,6 +18,9 @@ from davylamp.model.asset import Asset, DeclaredAsset
 from davylamp.model.events import EVENT_CLASSES
 from davylamp.store.case import Case
 
+# Classes whose rows tell how a host was at one instant.
+_STATE_CLASSES = ("listening_port", "service_state", "host_setting", "startup_item")
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -52,15 +55,25 @@ def prepare_engine(
     indicators = Indicators.load([path for path in (imported_indicators(),) if path.is_file()], at=ends_at.date())
     engine.register("indicator", indicators.table())
     engine.register("known_resolver", known_resolver_table())
-    return Prepared(EvidenceFacts(indicators, book, rows_by_class), assets, ends_at)
+    return Prepared(EvidenceFacts(indicators, book, rows_by_class, _looks(engine, rows_by_class)), assets, ends_at)
 
 
 def _end_of_evidence(engine: Engine, rows_by_class: Mapping[str, int]) -> datetime:
     """What is open is priced up to here, not up to today."""
     moments: list[datetime] = []
-    for name in sorted(rows_by_class):
+    for name in sorted(set(rows_by_class) - {"declared_need"}):
         ended = "end_time" if name == "network_activity" else "time"
         row = engine.rows(f"SELECT max(greatest(time, coalesce({ended}, time))) AS last_at FROM {name}_stored")[0]
         if isinstance(row["last_at"], datetime):
             moments.append(row["last_at"].replace(tzinfo=UTC))
     return max(moments, default=datetime.now(UTC))
+
+
+def _looks(engine: Engine, rows_by_class: Mapping[str, int]) -> dict[str, int]:
+    """How often a host's state was looked at, by the rows of one look having one instant."""
+    counted: dict[str, int] = {}
+    for name in _STATE_CLASSES:
+        if rows_by_class.get(name):
+            rows = engine.rows(f"SELECT count(DISTINCT time) AS looks_count FROM {name} GROUP BY asset")
+            counted[name] = max((int(str(row["looks_count"])) for row in rows), default=0)
+    return counted

@@ -13,10 +13,17 @@ from davylamp.model.money import Price
 class EvidenceFacts:
     """Facts for one scan: indicators, prices, and which event classes hold rows."""
 
-    def __init__(self, indicators: Indicators, book: PriceBook, rows_by_class: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        indicators: Indicators,
+        book: PriceBook,
+        rows_by_class: Mapping[str, int],
+        looks_by_class: Mapping[str, int],
+    ) -> None:
         self._indicators = indicators
         self._book = book
         self._rows_by_class = rows_by_class
+        self._looks_by_class = looks_by_class
 
     def match_domain(self, name: str) -> Indicator | None:
         """The most specific live indicator that covers `name`."""
@@ -37,3 +44,7 @@ class EvidenceFacts:
     def has_rows(self, event_class: str) -> bool:
         """Whether the evidence holds any row of a class."""
         return self._rows_by_class.get(event_class, 0) > 0
+
+    def looks_count(self, event_class: str) -> int:
+        """How often the host that was looked at most was looked at."""
+        return self._looks_by_class.get(event_class, 0)

@@ -49,6 +49,10 @@ class Facts(Protocol):
         """Whether the evidence holds any row of a class."""
         ...
 
+    def looks_count(self, event_class: str) -> int:
+        """How often the host that was looked at most was looked at: different instants of a class's rows."""
+        ...
+
 
 class Detection:
     """Base of every detection.

@@ -94,6 +94,8 @@ LEFT JOIN (
   AND epoch(a.time) >= told.first_s - {25 * 3600} AND epoch(a.time) <= told.last_s + {25 * 3600}
 WHERE told.process_pid IS NULL OR coalesce(a.outcome_detail, '') NOT LIKE 'audit record %'
 """
+# What was approved once holds until it is approved anew, however narrow the window that is looked at.
+_TIMELESS = frozenset({"declared_need"})
 _OWNED_COLUMNS = ("process_pid", "process_started_at", "process_name", "device_name")
 # Readings come some seconds apart; the kernel gives the same four numbers to no other connection for a minute
 # (TIME_WAIT), so what lies this near a reading belongs to it.
@@ -121,7 +123,8 @@ def create_stored_views(
         since, until: half-open window on `time`; rows outside it are not seen.
     """
     for name, event_class in EVENT_CLASSES.items():
-        stored = _stored(event_class, parts.get(name, ()), since, until)
+        window = (None, None) if name in _TIMELESS else (since, until)
+        stored = _stored(event_class, parts.get(name, ()), *window)
         if name == "authentication" and any(_AUDIT_SOURCE in part.file for part in parts.get(name, ())):
             engine.execute(f"CREATE OR REPLACE VIEW authentication_read AS {stored}")
             stored = _WITHOUT_REPEATS

@@ -3,6 +3,7 @@
 from davylamp.model.event_class import EventClass
 from davylamp.model.events.api_activity import API_ACTIVITY
 from davylamp.model.events.authentication import AUTHENTICATION
+from davylamp.model.events.declared_need import DECLARED_NEED
 from davylamp.model.events.detection_finding import DETECTION_FINDING
 from davylamp.model.events.device_inventory import DEVICE_INVENTORY
 from davylamp.model.events.dns_activity import DNS_ACTIVITY
@@ -32,6 +33,7 @@ EVENT_CLASSES: dict[str, EventClass] = {
         STARTUP_ITEM,
         SERVICE_STATE,
         HOST_SETTING,
+        DECLARED_NEED,
         FILE_ACTIVITY,
         RESOURCE_USAGE,
         DEVICE_INVENTORY,

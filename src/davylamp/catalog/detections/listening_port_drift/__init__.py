@@ -1,0 +1,1 @@
+"""The detection `listening_port_drift`."""

@@ -1,0 +1,70 @@
+"""Who changed something and when, as far as rows say: the same words in every unit that reports a change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from davylamp.kit.detection import Facts, Row
+from davylamp.kit.findings import instant
+from davylamp.model.finding import AssetRef
+
+SHOWN_ANCESTORS_COUNT = 3
+
+
+def moment(value: object) -> str:
+    """An instant for people, to the second; empty when there is none.
+
+    >>> moment(datetime(2026, 3, 14, 2, 9, 0, 250000)), moment(None)
+    ('2026-03-14 02:09:00', '')
+    """
+    return instant(value).strftime("%Y-%m-%d %H:%M:%S") if isinstance(value, datetime) else ""
+
+
+def compared_with(row: Row) -> str:
+    """What the host was compared with: `the baseline that anna approved at ...`, or the first look at it."""
+    if isinstance(row.get("approved_at"), datetime):
+        by = f" {row['approved_by']}" if row.get("approved_by") else ""
+        return f"the baseline approved{' by' + by if by else ''} at {moment(row['approved_at'])}"
+    return f"the look at {moment(row.get('first_at'))}"
+
+
+def started_by(row: Row) -> str:
+    """Who started a process and when: `started 2026-... as root by bash, in the log-in session of anna (from 192.0.2.1)`.
+
+    Args:
+        row: columns of `process_activity`, and `source` with `login_at` where a log-in fits.
+    """
+    words = [f"started {moment(row['process_started_at'])}" if row.get("process_started_at") else "started"]
+    if row.get("user_name"):
+        words.append(f"as {row['user_name']}")
+    ancestors = _ancestors(row)
+    if ancestors:
+        words.append(f"by {' below '.join(ancestors)}")
+    if row.get("login_user_name"):
+        words.append(f"in a log-in session of {row['login_user_name']}")
+    if row.get("source"):
+        words.append(f"(logged in from {row['source']} at {moment(row['login_at'])})")
+    return " ".join(words) if len(words) > 1 or row.get("process_started_at") else ""
+
+
+def _ancestors(row: Row) -> list[str]:
+    lineage = row.get("lineage")
+    named = [str(each).partition(" ")[2] for each in lineage] if isinstance(lineage, list) else []
+    return [name for name in named[:SHOWN_ANCESTORS_COUNT] if name]
+
+
+def login_entities(row: Row) -> list[str]:
+    """Links to the address somebody logged in from."""
+    return [f"ip:{row['source']}"] if row.get("source") else []
+
+
+def host_asset(row: Row) -> AssetRef:
+    """The host alone."""
+    return AssetRef("host", str(row["asset"]))
+
+
+def no_baseline(facts: Facts, event_class: str) -> str:
+    """Why a host cannot be compared with itself: no approved baseline, and no second look; empty when it can."""
+    if facts.has_rows("declared_need") or facts.looks_count(event_class) > 1:
+        return ""
+    return "no approved baseline and no second look: davylamp baseline approve"
