@@ -42,10 +42,16 @@ def prepare_engine(
     book: PriceBook,
     since: datetime | None = None,
     until: datetime | None = None,
+    beside: Case | None = None,
 ) -> Prepared:
-    """Creates in the engine all that detections read, from the case's Parquet files."""
-    coverage = [record.coverage for record in case.records()]
-    parts = {name: case.parts(name) for name in EVENT_CLASSES}
+    """Creates in the engine all that detections read, from the case's Parquet files.
+
+    Args:
+        beside: another case, whose event classes stand in place of the case's own.
+    """
+    records = [*case.records(), *(beside.records() if beside else ())]
+    coverage = [record.coverage for record in records]
+    parts = {name: (beside.parts(name) if beside else ()) or case.parts(name) for name in EVENT_CLASSES}
     assets = join_assets(engine, parts, [row.path for row in coverage], declared, since, until, twins_of(case))
     rows_by_class: dict[str, int] = {}
     for row in coverage:

@@ -13,7 +13,7 @@ INTERNAL_ERROR = 1
 USAGE = 2
 NOTHING_READABLE = 3
 PARTIAL_COVERAGE = 4
-DRILL_NOT_AS_EXPECTED = 10
+NOT_AS_EXPECTED = 10
 SEVERITY_BASE = 10
 INTERRUPTED = 130
 
@@ -23,7 +23,10 @@ MEANINGS: tuple[tuple[int, str], ...] = (
     (USAGE, "the command line or a configuration file is wrong"),
     (NOTHING_READABLE, "nothing of the named evidence could be read"),
     (PARTIAL_COVERAGE, "coverage is partial: something could not be read, whatever was found"),
-    (DRILL_NOT_AS_EXPECTED, "davylamp drill: a drill did not come out as expected"),
+    (
+        NOT_AS_EXPECTED,
+        "davylamp drill: a drill did not come out as expected; davylamp baseline diff: something is new on the host",
+    ),
     (11, "with --exit-code: the highest severity found is informational"),
     (12, "with --exit-code: the highest severity found is low"),
     (13, "with --exit-code: the highest severity found is medium"),

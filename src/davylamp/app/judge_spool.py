@@ -16,6 +16,7 @@ from typing import Any
 from davylamp.agent.journal_export import JournalExport
 from davylamp.agent.log_tail import LinesFolder
 from davylamp.agent.record import this_host
+from davylamp.app.baseline_file import found_baseline
 from davylamp.app.look_again import look_again
 from davylamp.app.scan import ScanRequest, ScanResult, scan
 from davylamp.app.watch_changes import Change, KnownIncidents, changes_of
@@ -71,14 +72,15 @@ def judge(request: JudgeRequest) -> tuple[list[Change], float]:
 
 
 def _scanned(request: JudgeRequest, places: WatchPlaces) -> dict[str, Any]:
+    declared = [str(path) for path in (found_baseline(),) if path is not None]
     asked = ScanRequest(
-        paths=places.evidence(),
+        paths=(*places.evidence(), *declared),
         case_folder=request.case_folder,
         assets_file=request.assets_file,
         prices_file=request.prices_file,
         sources=WATCH_SOURCES,
         units=watch_units(places.units),
-        recorded_by={path: this_host() for path in places.captures()},
+        recorded_by={path: this_host() for path in (*places.captures(), *declared)},
     )
     *smaller, largest = MEMORY_BYTES
     for memory_bytes in smaller:

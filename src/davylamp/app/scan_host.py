@@ -15,6 +15,7 @@ from davylamp.agent.packages import Packages
 from davylamp.agent.processes import OwnerOf
 from davylamp.agent.record import Look, Recorder, this_host
 from davylamp.agent.state import collect_state
+from davylamp.app.baseline_file import found_baseline, read_baseline
 from davylamp.app.host_logs import login_logs
 from davylamp.app.places import state_folder
 from davylamp.app.progress import Progress
@@ -35,31 +36,49 @@ def scan_host(
     observe_s: float | None = None,
     progress: Progress | None = None,
     metadata: bool = False,
+    baseline: Path | None = None,
 ) -> ScanResult:
     """Looks at this host and scans what was seen, with the host's own logs.
 
     Args:
         observe_s: how long to look; None for 20 s, and up to a minute while a suspect is listened to.
         metadata: ask the cloud's metadata service what this machine is; otherwise nothing leaves the host.
+        baseline: what this host is meant to have, whichever host it names; None for what was approved, if anything.
 
     Raises:
         CaseError: what was seen cannot be written.
+        UsageError: the named baseline cannot be used.
     """
+    if baseline is not None:
+        read_baseline(baseline)
     if request.case_folder is not None:
         Case(request.case_folder, create=True).close()
     folder = (request.case_folder or state_folder()) / "host"
-    evidence, packets, logs = _observed(folder, observe_s, progress, metadata)
+    evidence, packets, logs = take_look(folder, observe_s, progress, metadata)
     if request.case_folder is None:
         _forget_older(folder)
     captures = [str(packets)] if packets.exists() else []
-    own = {path: this_host() for path in captures}
-    return scan(replace(request, paths=(str(evidence), *captures, *logs, *request.paths), recorded_by=own), progress)
+    declared = [str(path) for path in (baseline or found_baseline(),) if path is not None]
+    own = {path: this_host() for path in (*captures, *declared)}
+    paths = (str(evidence), *captures, *logs, *declared, *request.paths)
+    return scan(replace(request, paths=paths, recorded_by=own), progress)
 
 
-def _observed(
+def take_look(
     folder: Path, observe_s: float | None, progress: Progress | None, metadata: bool
 ) -> tuple[Path, Path, list[str]]:
-    """Lets the sensor write its records and its capture, and finds the host's logs."""
+    """Lets the sensor write its records and its capture, and finds the host's logs.
+
+    Args:
+        folder: where they are written; made where it is not there.
+        observe_s: as in `scan_host`.
+
+    Returns:
+        The records, the capture (which may not exist), and the logs.
+
+    Raises:
+        CaseError: they cannot be written.
+    """
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
     packets = target.with_suffix(".pcap")
     length_s, longest_s = (observe_s, observe_s) if observe_s is not None else (DEFAULT_OBSERVE_S, SUSPECT_OBSERVE_S)

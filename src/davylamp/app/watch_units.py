@@ -8,8 +8,8 @@ from pathlib import Path
 import davylamp
 from davylamp.kit import registry
 
-# What a watch writes and forwards.
-WATCH_SOURCES = frozenset({"host_live", "sshd_syslog", "journald_export", "pcap"})
+# What a watch writes and forwards, and what was approved.
+WATCH_SOURCES = frozenset({"host_live", "sshd_syslog", "journald_export", "pcap", "host_baseline"})
 # Of a cloud's control plane a host's own evidence says nothing.
 NEVER_HERE = "api_activity"
 

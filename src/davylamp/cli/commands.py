@@ -43,7 +43,7 @@ def _scan(options: argparse.Namespace) -> int:
     )
     with progress_on(sys.stderr) as progress:
         if host:
-            result = scan_host(request, _seconds(options.observe), progress, options.metadata)
+            result = scan_host(request, _seconds(options.observe), progress, options.metadata, _path(options.baseline))
         else:
             result = scan(request, progress)
     with _output(options.output) as out:
@@ -59,7 +59,7 @@ def _drill(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from davylamp.app.drill import chosen_drills, run_drill
-    from davylamp.app.exit_codes import DRILL_NOT_AS_EXPECTED, READ_ALL
+    from davylamp.app.exit_codes import NOT_AS_EXPECTED, READ_ALL
     from davylamp.cli.progress import progress_on
     from davylamp.report.terminal.drills import outcome_line, summary_line
 
@@ -79,7 +79,13 @@ def _drill(options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps([asdict(each) for each in outcomes], indent=2) + "\n")
     else:
         sys.stdout.write(summary_line(outcomes))
-    return READ_ALL if all(each.as_expected for each in outcomes) else DRILL_NOT_AS_EXPECTED
+    return READ_ALL if all(each.as_expected for each in outcomes) else NOT_AS_EXPECTED
+
+
+def _baseline(options: argparse.Namespace) -> int:
+    from davylamp.cli.baseline import run_baseline
+
+    return run_baseline(options)
 
 
 def _render(document: dict[str, Any], report_format: str, out: TextIO) -> None:
@@ -260,6 +266,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "scan": _scan,
     "drill": _drill,
     "watch": _watch,
+    "baseline": _baseline,
     "show": _show,
     "explain": _explain,
     "units": _units,

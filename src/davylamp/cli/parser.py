@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     _scan(commands)
     _drill(commands)
     _watch(commands)
+    _baseline(commands)
     _show(commands)
     _catalog(commands)
     _case_views(commands)
@@ -59,6 +60,7 @@ def _scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     scan.add_argument("--observe", metavar="TIME", help="how long to look (default: 20s, or 60s at a suspect)")
     scan.add_argument("--metadata", action="store_true", help="ask the cloud's metadata service what this host is")
+    scan.add_argument("--baseline", metavar="FILE", help="what this host is meant to have (default: what is approved)")
     scan.add_argument("--assets", metavar="FILE", help="assets file (default: davylamp.toml in a scanned folder)")
     scan.add_argument("--prices", metavar="FILE", help="CSV of your own prices, laid over the bundled ones")
     _case_option(scan, "keep the evidence store here; can be scanned into again")
@@ -101,6 +103,23 @@ def _watch(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="send changes of incidents to journald, file:PATH, or an apprise URL (extra: davylamp[alerts])",
     )
     watch.add_argument("--dry-run", action="store_true", help="with install: print what would be written")
+
+
+def _baseline(commands: argparse._SubParsersAction[_Parser]) -> None:
+    baseline = commands.add_parser("baseline", help="what this host is meant to have: approve, show, diff")
+    actions = baseline.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    approve = actions.add_parser("approve", help="approve what this host has now, as the newest look saw it")
+    approve.add_argument("--yes", action="store_true", help="do not ask")
+    approve.add_argument("--previous", action="store_true", help="put the baseline before this one in place again")
+    show = actions.add_parser("show", help="what is approved")
+    diff = actions.add_parser("diff", help="what is new, with who did it and when; exit code 10 when anything is")
+    for action in (approve, show, diff):
+        action.add_argument(
+            "--file", metavar="FILE", help="the baseline (default: /etc/davylamp/baseline.json, or the user's own)"
+        )
+    for action in (approve, diff):
+        _case_option(action, "a case that holds a look at this host (default: the last scan, or a new look)")
+        action.add_argument("--now", action="store_true", help="look at the host now (about two seconds)")
 
 
 def _show(commands: argparse._SubParsersAction[_Parser]) -> None:

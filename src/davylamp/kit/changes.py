@@ -29,7 +29,7 @@ def compared_with(row: Row) -> str:
 
 
 def started_by(row: Row) -> str:
-    """Who started a process and when: `started 2026-... as root by bash, in the log-in session of anna (from 192.0.2.1)`.
+    """Who started a process and when: `started 2026-03-14 02:09:00 as root by bash in a log-in session of anna`.
 
     Args:
         row: columns of `process_activity`, and `source` with `login_at` where a log-in fits.

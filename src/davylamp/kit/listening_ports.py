@@ -38,7 +38,8 @@ def is_random(port: int, process_name: str | None) -> bool:
     >>> is_random(41234, None), is_random(846, "rpc.statd"), is_random(846, "nc"), is_random(8080, "nginx")
     (True, True, False, False)
     """
-    reserved = RESERVED_FIRST <= port <= RESERVED_LAST and (process_name or "rpc.").startswith("rpc.")
+    by_rpc = process_name is None or process_name.startswith("rpc.")
+    reserved = RESERVED_FIRST <= port <= RESERVED_LAST and by_rpc
     return reserved or RANDOM_FIRST <= port <= RANDOM_LAST
 
 

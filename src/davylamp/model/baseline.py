@@ -34,9 +34,7 @@ NEED_LISTS = (
     NeedList("resolvers", "resolver", ("value",), ("value",)),
     NeedList("name_sources", "name_source", ("name", "value"), ("name", "value")),
     NeedList("routes", "route", ("name", "value"), ("name", "value")),
-    NeedList(
-        "startup_items", "startup_item", ("item_kind", "file_path", "name", "sha256", "value"), ("item_kind", "name")
-    ),
+    NeedList("startup_items", "startup_item", ("item_kind", "file_path", "name", "sha256", "value"), ("item_kind",)),
     NeedList("authorized_keys", "authorized_key", ("user_name", "value", "name"), ("value",)),
     NeedList("user_accounts", "user_account", ("name", "value"), ("name",)),
 )

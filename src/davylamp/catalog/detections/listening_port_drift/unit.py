@@ -42,14 +42,14 @@ class ListeningPortDrift(Detection):
     that answers the world. It is told with who holds it, since when, and in whose log-in session it was started.
 
     How it decides.
-    A port is expected when the baseline has it for the same protocol, for as wide an exposure, and for the same program
-    (paths are compared without versions and hashes) or for any. A `random` port of the baseline expects every port of
-    the kernel's range for clients (`random_first` to `random_last`: ip_local_port_range's default; for RPC from
-    `reserved_first` on) of the same program. One finding a process. The port says little of mining: 0.6 on every
-    address, 0.4 on one, 0.1 on loopback; 0.9 more when the image lies in a temporary or hidden folder or in memory; half
-    of it against a first look instead of a baseline; 0 where no owner is known, or where the owner only publishes a
-    container's port. Weights are judgements. A log-in is named when it was the session's user's last one within a day
-    (`session_s`) before the process started.
+    A port is expected when the baseline has it for the same protocol, for as wide an exposure, and for the same
+    program (paths are compared without versions and hashes) or for any. A `random` port of the baseline expects every
+    port of the kernel's range for clients (`random_first` to `random_last`: ip_local_port_range's default; for RPC
+    from `reserved_first` on) of the same program. One finding a process. The port says little of mining: 0.6 on every
+    address, 0.4 on one, 0.1 on loopback; 0.9 more when the image lies in a temporary or hidden folder or in memory;
+    half of it against a first look instead of a baseline; 0 where no owner is known, or where the owner only
+    publishes a container's port. Weights are judgements. A log-in is named when it was the session's user's last one
+    within a day (`session_s`) before the process started.
 
     What it misses.
     A backdoor behind a declared port of the same program; ports in containers' own network namespaces; packet sockets
