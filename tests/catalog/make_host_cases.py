@@ -184,9 +184,9 @@ def steady_compute() -> None:
     made.write(unit, "quiet_on_eight_seconds_of_a_start")
 
     made = HostFile()
-    made.burns(905, made.process(905, "hidden-worker"), cpus=0.05)
+    made.burns(905, made.process(905, "hidden-worker"), cpus=0.03)
     made.connection(905, BEGAN_AT - 600, mining(20, 5), POOL)
-    made.write(unit, "misses_a_twentieth_of_a_core")
+    made.write(unit, "misses_a_thirtieth_of_a_core")
 
     made = HostFile()
     made.recorder.record("process_usage", BEGAN_AT, process_pid=-1, cpu_user_s="NaN", end_time="never")

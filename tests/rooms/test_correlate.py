@@ -311,3 +311,13 @@ def test_a_weak_hint_before_the_login_does_not_hide_that_it_is_the_way_in() -> N
     assert made.entry_point is not None and made.entry_point.finding == login.uid
     assert hint.uid not in made.findings
     assert made.first_seen == login.first_seen
+
+
+def test_what_a_process_computes_and_what_it_says_on_one_connection_count_more_than_on_two() -> None:
+    """A renamed miner behind TLS shows nothing but these two, in the look of a minute."""
+    computes = finding("computes", "host_cpu", 5.0, process="7@a", entities=["remote:192.0.2.1:443"])
+    speaks = finding("speaks", "wire", 3.84, process="7@a", entities=["remote:192.0.2.1:443"])
+    elsewhere = replace(speaks, entities=("remote:192.0.2.2:443",))
+    assert is_incident([computes, speaks])
+    assert not is_incident([computes, elsewhere])
+    assert not is_incident([computes, replace(computes, uid="again")])

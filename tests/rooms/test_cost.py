@@ -420,3 +420,13 @@ def test_a_type_of_another_cloud_is_found_without_being_told_whose(kind: str, re
     price = BOOK.price(kind, region)
     assert not price.fallback
     assert f"list price, {region}" in price.basis
+
+
+def test_two_processes_of_one_machine_add_up_and_two_findings_of_one_do_not() -> None:
+    first = replace(stolen(share=0.3), resource="7@a")
+    second = replace(stolen(share=0.2), resource="8@b", basis="process 8 used a fifth")
+    alone = cost_of("m5.large", first).run_rate_usd_per_hour
+    assert cost_of("m5.large", first, first).run_rate_usd_per_hour == pytest.approx(alone)
+    both = cost_of("m5.large", first, second, replace(second, share_ratio=0.1))
+    assert both.run_rate_usd_per_hour == pytest.approx(alone * 0.5 / 0.3)
+    assert "process 8 used a fifth" in " ".join(both.basis)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -59,16 +59,21 @@ class Capture:
     written_bytes: int = 0
     refused: str = ""
 
-    def follow(self, wanted: Iterable[tuple[Socket, int]]) -> None:
-        """Takes up connections, each with a process that lives in its network namespace."""
-        new = False
+    def follow(self, wanted: Sequence[tuple[Socket, int]], only: bool = False) -> None:
+        """Takes up connections, each with a process that lives in its network namespace.
+
+        Args:
+            only: let go of every other one, so that those which ended or grew loud make room.
+        """
+        before = dict(self.followed)
+        if only:
+            named = {_ends(each) for each, _ in wanted}
+            self.followed = {ends: inside for ends, inside in before.items() if ends in named}
         for each, pid in wanted:
-            ends = (each.local_ip, each.local_port, each.remote_ip, each.remote_port)
-            if ends in self.followed or len(self.followed) >= FOLLOWED_COUNT or not self._open(each.namespace, pid):
-                continue
-            self.followed[ends] = each.namespace
-            new = True
-        if new:
+            ends = _ends(each)
+            if ends not in self.followed and len(self.followed) < FOLLOWED_COUNT and self._open(each.namespace, pid):
+                self.followed[ends] = each.namespace
+        if self.followed != before:
             for namespace, channel in self.channels.items():
                 ports = {ends[1] for ends, inside in self.followed.items() if inside == namespace}
                 attach(channel, tcp_ports_program(sorted(ports)))
@@ -118,6 +123,10 @@ class Capture:
         self.channels.clear()
 
 
+def _ends(each: Socket) -> Ends:
+    return each.local_ip, each.local_port, each.remote_ip, each.remote_port
+
+
 def _channel() -> socket.socket:
     channel = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.htons(_ETH_P_ALL))
     attach(channel, [DROP])  # nothing between here and the filter that names the ports
@@ -132,8 +141,9 @@ def tcp_ports_program(ports: list[int]) -> list[Instruction]:
     v6 = [load_byte(6), jump_if(_TCP, 1, 0), DROP, load_half(40), *_any_of(ports), load_half(42), *_any_of(ports), DROP]
     v4 = [load_byte(9), jump_if(_TCP, 1, 0), DROP, header_length_to_x(0)]
     v4 += [load_half_at_x(0), *_any_of(ports), load_half_at_x(2), *_any_of(ports), DROP]
-    begin = [load_half(_PROTOCOL_OFFSET), jump_if(_IPV6, 1, 0), jump_if(_IPV4, len(v6), len(v6) + len(v4))]
-    return [*begin, *v6, *v4, DROP]
+    # A jump passes over 255 instructions at most, so what is neither is dropped here and not at the end.
+    begin = [load_half(_PROTOCOL_OFFSET), jump_if(_IPV6, 2, 0), jump_if(_IPV4, 1 + len(v6), 0), DROP]
+    return [*begin, *v6, *v4]
 
 
 def _any_of(ports: list[int]) -> list[Instruction]:

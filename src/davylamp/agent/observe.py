@@ -13,15 +13,11 @@ from davylamp.agent.connections import Connections
 from davylamp.agent.machine_cpu import record_machine
 from davylamp.agent.processes import Table
 from davylamp.agent.record import Look, Recorder
-from davylamp.agent.sockets import Socket
+from davylamp.agent.suspects import Suspects
 
 STEP_S = 1.0
 # A process that used less than this share of one CPU over the whole window burns nothing worth a row.
 LEAST_CPU_RATIO = 0.01
-# Who burns this much of one CPU is a suspect whose few connections are listened to: a miner throttled to a tenth of
-# one core earns cents a month (knowledge/cost.md), below that nobody bothers.
-SUSPECT_CPU_RATIO = 0.1
-SUSPECT_CONNECTIONS_COUNT = 4
 
 Tick = Callable[[float], None]
 
@@ -41,6 +37,7 @@ class Observation:
     table: Table
     connections: Connections | None
     capture: Capture | None = None
+    suspects: Suspects = field(default_factory=Suspects)
     rows: dict[tuple[int, int], list[dict[str, object]]] = field(default_factory=dict)
     before: dict[int, usage.Counters] = field(default_factory=dict)
 
@@ -88,36 +85,21 @@ class Observation:
             found = self.connections.record_changed(look)
             if self.capture is not None:
                 self.capture.drain()
-                self.capture.follow(self._suspects(found, self.connections))
+                wanted = self.suspects.connections_of(self._burned(), found, self.connections, time.monotonic())
+                self.capture.follow(wanted, only=True)
 
-    def _suspects(self, found: list[Socket], connections: Connections) -> list[tuple[Socket, int]]:
-        """Outgoing connections of processes that burn CPU, and of their parents and children: a pool of workers
-        burns while the process that made it talks."""
-        burning = {pid for pid, stat in self.table.stats.items() if self._burns(pid, stat.start_ticks)}
-        family = burning | {self.table.stats[pid].parent_pid for pid in burning if pid in self.table.stats}
-        family |= {pid for pid, stat in self.table.stats.items() if stat.parent_pid in burning}
-        by_owner: dict[int, list[Socket]] = {}
-        for each in found:
-            pid = connections.owner_of.get(each.inode)
-            if pid in family and connections.direction(each) == "outgoing":
-                by_owner.setdefault(pid, []).append(each)
-        few = {pid: held for pid, held in by_owner.items() if len(held) <= SUSPECT_CONNECTIONS_COUNT}
-        return [(each, pid) for pid, held in sorted(few.items()) for each in held]
-
-    def _burns(self, pid: int, start_ticks: int) -> bool:
-        windows = self.rows.get((pid, start_ticks))
-        if not windows:
-            return False
-        spent = sum(_seconds(row, "cpu_user_s") + _seconds(row, "cpu_system_s") for row in windows)
-        length = _seconds(windows[-1], "end_time") - _seconds(windows[0], "time")
-        return spent >= SUSPECT_CPU_RATIO * length
+    def _burned(self) -> dict[int, float]:
+        """Pid -> share of one CPU that it used, of those that are still here."""
+        return {
+            pid: _spent_ratio(windows)
+            for pid, stat in self.table.stats.items()
+            if (windows := self.rows.get((pid, stat.start_ticks)))
+        }
 
     def _write(self) -> None:
         """Writes the windows of the processes that burned; the rest of them says nothing."""
         for (_, start_ticks), windows in sorted(self.rows.items()):
-            spent = sum(_seconds(row, "cpu_user_s") + _seconds(row, "cpu_system_s") for row in windows)
-            length = _seconds(windows[-1], "end_time") - _seconds(windows[0], "time")
-            if spent < LEAST_CPU_RATIO * length:
+            if _spent_ratio(windows) < LEAST_CPU_RATIO:
                 continue
             pid = windows[0]["process_pid"]
             stat = self.table.stats.get(pid) if isinstance(pid, int) else None
@@ -125,12 +107,27 @@ class Observation:
                 usage.cpu_allowed_count(stat.pid, usage.group_of(stat.pid)) if stat is not None else os.cpu_count()
             )
             started_at = round(self.table.reader.boot + start_ticks / procfs.TICKS_PER_S, 2)
+            if stat is None or stat.start_ticks != start_ticks:
+                # It ended meanwhile, and with it what it costs.
+                self.recorder.record(
+                    "process_activity",
+                    _seconds(windows[-1], "end_time"),
+                    activity="terminate",
+                    process_pid=pid,
+                    process_started_at=started_at,
+                )
             for row in windows:
                 at = _seconds(row, "time")
                 kept = {name: value for name, value in row.items() if name != "time"}
                 self.recorder.record(
                     "process_usage", at, process_started_at=started_at, cpu_allowed_count=allowed, **kept
                 )
+
+
+def _spent_ratio(windows: list[dict[str, object]]) -> float:
+    spent = sum(_seconds(row, "cpu_user_s") + _seconds(row, "cpu_system_s") for row in windows)
+    length = _seconds(windows[-1], "end_time") - _seconds(windows[0], "time")
+    return spent / length if length > 0 else 0.0
 
 
 def _seconds(row: dict[str, object], name: str) -> float:

@@ -9,18 +9,15 @@ from typing import BinaryIO
 
 from davylamp.agent.capture import Capture, remove_if_empty
 from davylamp.agent.connections import Connections
-from davylamp.agent.observe import SUSPECT_CONNECTIONS_COUNT
 from davylamp.agent.process_windows import Burner
 from davylamp.agent.socket_watch import family_of
 from davylamp.agent.sockets import Socket
+from davylamp.agent.suspects import LOUD_BYTES_PER_S, SUSPECT_CONNECTIONS_COUNT
 
 # A pool speaks within minutes (a job with every block template); who is listened to for ten has shown its rhythm.
 LISTENED_S = 600.0
 # A throttled miner falls below what counts as burning now and then; its capture goes on meanwhile.
 KEPT_OPEN_S = 120.0
-# What carries more than this is no pool's connection (those published carry 9 to 140 bytes a second; knowledge base,
-# detection methods 4.2), and reading its packets would cost more than all else.
-LOUD_BYTES_PER_S = 4000.0
 FILE_BYTES = 1 << 20
 FILES_COUNT = 16
 # Connections remembered as loud; what is forgotten is found loud again.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from davylamp.app.exit_codes import exit_code
 from davylamp.app.ingest_evidence import coverage_of, ingest_evidence
 from davylamp.app.join_assets import declared_assets, keep_declaration, with_recorders
 from davylamp.app.machine_ends import machine_ends
+from davylamp.app.named_processes import with_named_processes
 from davylamp.app.places import keep_as_last, new_case_folder
 from davylamp.app.progress import Progress, Silent
 from davylamp.app.sensor_coverage import sensor_coverage
@@ -130,6 +131,7 @@ def _judge(
     def price(usages: Sequence[ComputeUsage]) -> Cost:
         return assess(usages, assets, book, prepared.ends_at, ends)
 
+    detected = replace(detected, findings=with_named_processes(detected.findings, engine))
     return detected, correlate(detected.findings, assets, price), assets
 
 

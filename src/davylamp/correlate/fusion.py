@@ -31,6 +31,11 @@ INDEPENDENT_GROUPS_COUNT = 2
 # by themselves.
 COINCIDENCE = timedelta(hours=1)
 COINCIDENCE_LLR = 1.0
+# Likelihood ratios are rates of machines (a few in a thousand run a lasting computation with a quiet connection), and
+# a machine has dozens of processes and connections. That two telling findings of different groups, one of what a
+# process computes and one of what it says, fall on one connection of one process by chance is a matter of one in
+# twenty, 3 nats. Findings of one process are not wholly independent, so two thirds are counted, once.
+SAME_CONNECTION_LLR = 2.0
 # A likelihood ratio of 12: what says something by itself.
 TELLING_LLR = 2.5
 # Control-plane evidence comes from one recorder, so it is one group; but discovery, preparation,
@@ -54,7 +59,8 @@ def fused_llr(findings: Iterable[Finding]) -> float:
     for llrs in by_cause.values():
         strongest, *rest = sorted(llrs, reverse=True)
         total += strongest + WITHIN_GROUP_FRACTION * sum(llr for llr in rest if llr > 0)
-    return total + (COINCIDENCE_LLR if _coincide(members) else 0.0)
+    total += COINCIDENCE_LLR if _coincide(members) else 0.0
+    return total + (SAME_CONNECTION_LLR if _agree_on_a_connection(members) else 0.0)
 
 
 def _coincide(findings: Iterable[Finding]) -> bool:
@@ -64,6 +70,18 @@ def _coincide(findings: Iterable[Finding]) -> bool:
         later.group != earlier.group and later.first_seen - earlier.first_seen <= COINCIDENCE
         for earlier, later in pairwise(telling)
     )
+
+
+def _agree_on_a_connection(findings: Iterable[Finding]) -> bool:
+    """Whether two telling findings of different groups name one connection of one process."""
+    groups: dict[tuple[AssetRef, str], set[str]] = {}
+    for finding in findings:
+        if finding.llr >= TELLING_LLR:
+            for process in _processes(finding):
+                for entity in finding.entities:
+                    if entity.startswith("remote:"):
+                        groups.setdefault((process, entity), set()).add(finding.group)
+    return any(len(named) > 1 for named in groups.values())
 
 
 def _cause(finding: Finding) -> str:

@@ -73,10 +73,25 @@ def disjoint_segments(usages: Iterable[ComputeUsage], now_at: datetime) -> list[
     for start, end in pairwise(borders):
         active = [usage for usage in live if usage.started_at <= start and _end_of(usage, now_at) >= end]
         if active:
-            _extend(segments, Segment(max(active, key=_weight), start, end, running=False))
+            _extend(segments, Segment(_together(active), start, end, running=False))
     if segments and segments[-1].ended_at >= now_at - RUNNING_SLACK:
         segments[-1] = replace(segments[-1], running=True)
     return segments
+
+
+def _together(active: Sequence[ComputeUsage]) -> ComputeUsage:
+    """The weightiest usage, or what several processes of one machine were measured to take together."""
+    heaviest = max(active, key=_weight)
+    by_process: dict[str, ComputeUsage] = {}
+    for usage in active:
+        if usage.model == "stolen" and usage.resource and usage.share_ratio is not None:
+            known = by_process.get(usage.resource)
+            by_process[usage.resource] = usage if known is None else max(known, usage, key=_weight)
+    share = min(1.0, sum(usage.share_ratio or 0.0 for usage in by_process.values()))
+    if len(by_process) < 2 or share <= (heaviest.share_ratio or 0.0):
+        return heaviest
+    said = "; ".join(by_process[name].basis for name in sorted(by_process))
+    return replace(by_process[min(by_process)], share_ratio=share, resource="", basis=said)
 
 
 def _extend(segments: list[Segment], segment: Segment) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from davylamp.kit.detection import Row
 from davylamp.kit.findings import build_finding, evidence_of, instant
 from davylamp.kit.metadata import DetectionMeta
-from davylamp.model.finding import AssetRef, Finding, Observable, Series
+from davylamp.model.finding import AssetRef, Evidence, Finding, Observable, Series
 from davylamp.model.severity import Confidence, Severity
 from davylamp.model.usage import ComputeUsage
 from davylamp.units import format_instant
@@ -146,7 +146,7 @@ def process_finding(
         last_seen=max(instants),
         llr=round(llr, 2),
         confidence=Confidence.HIGH if fact or llr >= 4 else Confidence.MEDIUM if llr >= 2 else Confidence.LOW,
-        evidence=evidence_of((_cited(row) for row in rows), (*EVIDENCE_COLUMNS, *columns)),
+        evidence=process_evidence(rows, columns),
         evidence_count=evidence_count,
         observables=process_observables(first) | set(observables),
         entities=entities,
@@ -156,6 +156,11 @@ def process_finding(
         compute=compute,
         series=series,
     )
+
+
+def process_evidence(rows: Iterable[Row], columns: Sequence[str] = ()) -> tuple[Evidence, ...]:
+    """Evidence of records of a process, with what names it and the further columns as plain values."""
+    return evidence_of((_cited(row) for row in rows), (*EVIDENCE_COLUMNS, *columns))
 
 
 def _cited(row: Row) -> Row:

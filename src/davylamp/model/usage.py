@@ -23,7 +23,8 @@ class ComputeUsage:
         share_ratio: share of the machine that was taken, 0..1; None when nothing measured it.
         base_ratio: share of the machine that its owner used meanwhile, 0..1; None when nothing measured it.
         started_at, ended_at: half-open window; `ended_at` None means still running.
-        resource: the resource's own id, so that one resource is priced once.
+        resource: the resource's own id, so that one resource is priced once; of a stolen share the process that
+            took it, so that several processes of one machine add up.
         basis: one sentence that says where the figures are from.
     """
 

@@ -11,7 +11,7 @@ from davylamp.catalog.detections.mining_dialogue.verdict import DIALECT_NAMES, V
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, evidence_of, instant
 from davylamp.kit.metadata import DetectionMeta
-from davylamp.kit.processes import connection_assets, process_observables, speaker_named
+from davylamp.kit.processes import connection_assets, process_asset, process_observables, speaker_named
 from davylamp.model.finding import Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
 from davylamp.model.usage import ComputeUsage
@@ -33,6 +33,12 @@ class _Seen:
     remote_port: int
     started_at: datetime
     ended_at: datetime
+
+    @property
+    def process(self) -> str:
+        """The process that speaks as the client, empty where nothing says."""
+        known = self.verdict.client_is_source and isinstance(self.row.get("process_pid"), int)
+        return process_asset(self.row).name if known else ""
 
 
 class MiningDialogue(Detection):
@@ -96,12 +102,12 @@ class MiningDialogue(Detection):
     )
 
     def judge(self, candidates: Sequence[Row], facts: Facts) -> Iterable[Finding]:
-        """One finding per client and remote endpoint."""
-        groups: dict[tuple[str, str, int], list[_Seen]] = {}
+        """One finding per client and remote endpoint; per process where the host's own sensor saw who held it."""
+        groups: dict[tuple[str, str, int, str], list[_Seen]] = {}
         for row in candidates:
             seen = _seen(row)
             if seen is not None:
-                groups.setdefault((seen.asset, seen.remote_ip, seen.remote_port), []).append(seen)
+                groups.setdefault((seen.asset, seen.remote_ip, seen.remote_port, seen.process), []).append(seen)
         for key in sorted(groups):
             yield self._finding(sorted(groups[key], key=lambda seen: (not seen.verdict.whole, seen.started_at)))
 
@@ -121,7 +127,11 @@ class MiningDialogue(Detection):
             self.meta,
             fact_key=f"{first.remote_ip}:{first.remote_port}",
             assets=connection_assets(first.asset, first.row, first.verdict.client_is_source),
-            title=None if whole else "An attempt to open a mining dialogue",
+            title=None
+            if whole
+            else "Shares handed in"
+            if first.verdict.shares_count
+            else "An attempt to open a mining dialogue",
             because=_because(seen),
             first_seen=started_at,
             last_seen=ended_at,
@@ -188,6 +198,11 @@ def _because(seen: Sequence[_Seen]) -> str:
     speaker = speaker_named(first.asset, first.row, verdict.client_is_source)
     dialect = DIALECT_NAMES[verdict.dialect]
     counted = f" ({len(seen)} connections)" if len(seen) > 1 else ""
+    if not verdict.whole and verdict.shares_count:
+        return (
+            f"{speaker} handed in shares in {dialect} to {remote}{counted}; no job was heard in what was kept "
+            f"of it ({words})"
+        )
     if not verdict.whole:
         return (
             f"{speaker} tried to speak {dialect} with {remote}{counted} and was not answered as a pool would ({words})"

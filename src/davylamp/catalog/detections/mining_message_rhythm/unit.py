@@ -11,7 +11,7 @@ from davylamp.catalog.detections.mining_message_rhythm.model import LLR_FEWEST, 
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, evidence_of
 from davylamp.kit.metadata import DetectionMeta
-from davylamp.kit.processes import connection_assets, process_observables, speaker_named
+from davylamp.kit.processes import connection_assets, process_asset, process_observables, speaker_named
 from davylamp.model.finding import Finding, Observable, Series, Technique
 from davylamp.model.severity import Confidence, Severity
 from davylamp.model.usage import ComputeUsage
@@ -104,12 +104,13 @@ class MiningMessageRhythm(Detection):
     params: ClassVar[Mapping[str, object]] = {"bytes_per_s_most": 20000}
 
     def judge(self, candidates: Sequence[Row], facts: Facts) -> Iterable[Finding]:
-        """One finding per client and remote endpoint, on its best connection."""
-        best: dict[tuple[str, str, int], list[Candidate]] = {}
+        """One finding per client (its process, where known) and remote endpoint, on its best connection."""
+        best: dict[tuple[str, str, int, str], list[Candidate]] = {}
         for row in candidates:
             found = read_candidate(row)
             if found is not None and found.score >= LLR_FEWEST:
-                best.setdefault((found.asset, found.remote_ip, found.remote_port), []).append(found)
+                process = process_asset(row).name if isinstance(row.get("process_pid"), int) else ""
+                best.setdefault((found.asset, found.remote_ip, found.remote_port, process), []).append(found)
         for key in sorted(best):
             yield self._finding(sorted(best[key], key=lambda found: (-found.score, found.started_at)))
 

@@ -38,11 +38,12 @@ class SteadyComputeThinSocket(Detection):
 
     How it decides.
     Looked at for at least 12 s (`seconds_least`) in at least 8 windows (`windows_count`): below that a start-up looks
-    the same. At least a tenth of one CPU (`cpu_least_ratio`; what a more throttled miner earns is cents a month,
-    knowledge base, cost), 85 % of it in user mode (`user_least_ratio`: hashing calls the kernel for nothing; our
-    emulations are at 97 to 100 %), and at most 20 kB for a second of CPU (`bytes_per_cpu_s_most`: the published mining
-    flows carry 9 to 140 bytes a second, so a miner throttled to a tenth of a core stays below 1.4 kB; compression,
-    encoding, compilation and databases move megabytes). One connection that was open all the time, carried something
+    the same. At least a twentieth of one CPU (`cpu_least_ratio`; a miner throttled to a tenth of a core earns cents a
+    month, knowledge base, cost; throttled to 30 % it was at 8 % on a machine that four others wanted too), 85 % of it
+    in user mode (`user_least_ratio`: hashing calls the kernel for nothing; our emulations are at 97 to 100 %), and at
+    most 20 kB for a second of CPU (`bytes_per_cpu_s_most`: the published mining flows carry 9 to 140 bytes a second,
+    so a miner throttled to a tenth of a core stays below 1.4 kB; compression, encoding, compilation and databases
+    move megabytes). One connection that was open all the time, carried something
     both ways in its life, and in the window no more than 400 bytes a second (`thin_bytes_per_s`, the limit of the
     published rule, detection methods 2.4). A process with more than four outgoing connections
     (`connections_most_count`) is a peer or a service. Level, plateau and duty cycle are not asked: throttling changes
@@ -53,7 +54,8 @@ class SteadyComputeThinSocket(Detection):
 
     What it misses.
     A miner whose talk goes through another program (a proxy with its own process on the same machine, unless it is its
-    parent); one that shares a process with a busy server; GPU mining, which burns no CPU; less than a tenth of a core.
+    parent); one that shares a process with a busy server; GPU mining, which burns no CPU; less than a twentieth of a
+    core.
 
     What looks like it and is not.
     Executors of Spark, Ray and Dask, BOINC and Folding clients, training that reports to a tracker, a debugger's
@@ -80,7 +82,7 @@ class SteadyComputeThinSocket(Detection):
     )
     params: ClassVar[Mapping[str, object]] = {
         "windows_count": 8,
-        "cpu_least_ratio": 0.1,
+        "cpu_least_ratio": 0.05,
         "windows_most_count": 600,
     }
     seconds_least = 12.0
