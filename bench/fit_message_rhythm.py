@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,26 +46,33 @@ def real_connections(path: Path) -> Iterator[Sample]:
 
 
 def fit(samples: Sequence[Sample]) -> dict[str, float]:
+    """The weights of samples, both classes of equal weight."""
+    seen = [sample for sample in samples if sample.shape is not None and judgeable(sample.shape)]
+    truth = np.array([float(sample.mining) for sample in seen])
+    share = np.array([REAL_WEIGHT if sample.kind == "real" else 1.0 for sample in seen])
+    return fitted([inputs(sample.shape) for sample in seen if sample.shape], truth, share, SIGNS)
+
+
+def fitted(
+    given: Sequence[Mapping[str, float]], truth: Vector, share: Vector, signs: Mapping[str, int]
+) -> dict[str, float]:
     """Ridge logistic regression with both classes of equal weight, so that its log odds are an LLR.
 
-    An input whose weight comes out against its meaning (`SIGNS`) is left out and the rest fitted again.
+    An input whose weight comes out against its meaning (`signs`) is left out and the rest fitted again.
     """
-    names = list(SIGNS)
-    seen = [sample for sample in samples if sample.shape is not None and judgeable(sample.shape)]
+    names = list(signs)
+    share = share.copy()
+    for label in (0.0, 1.0):
+        share[truth == label] *= len(truth) / 2 / share[truth == label].sum()
     while True:
-        rows = np.array([[inputs(sample.shape)[name] for name in names] + [1.0] for sample in seen if sample.shape])
-        truth = np.array([float(sample.mining) for sample in seen])
-        share = np.array([REAL_WEIGHT if sample.kind == "real" else 1.0 for sample in seen])
-        for label in (0.0, 1.0):
-            share[truth == label] *= len(seen) / 2 / share[truth == label].sum()
-        weights = _solved(rows, truth, share)
-        wrong = [name for name, weight in zip(names, weights, strict=False) if weight * SIGNS[name] < 0]
+        weights = solved(np.array([[each[name] for name in names] + [1.0] for each in given]), truth, share)
+        wrong = [name for name, weight in zip(names, weights, strict=False) if weight * signs[name] < 0]
         if not wrong:
             return {**dict(zip(names, weights.tolist(), strict=False)), "": float(weights[-1])}
         names = [name for name in names if name not in wrong]
 
 
-def _solved(rows: Vector, truth: Vector, share: Vector) -> Vector:
+def solved(rows: Vector, truth: Vector, share: Vector) -> Vector:
     weights = np.zeros(rows.shape[1])
     penalty = np.eye(rows.shape[1]) * PENALTY
     penalty[-1, -1] = 1e-6

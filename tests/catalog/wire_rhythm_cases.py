@@ -58,6 +58,16 @@ def firing() -> Iterator[Case]:
     brief = MiningRhythm(duration_s=240.0, share_gap_s=10.0, job_period_s=40.0, block_gap_s=None)
     quick_steps = _with_notices(mining_dialogue("bitcoin", 22, brief))
     yield "fires_on_more_notices_than_jobs.pcap", one(encrypted(quick_steps, 22))
+    minute = MiningRhythm(duration_s=80.0, share_gap_s=4.0, job_period_s=15.0, block_gap_s=120.0)
+    yield (
+        "fires_on_a_minute_of_tls_1.3.pcap",
+        one(started_late(encrypted(mining_dialogue("cryptonote", 33, minute), 33), 15), whole=False, server_port=443),
+    )
+    half = MiningRhythm(duration_s=50.0, share_gap_s=3.0, job_period_s=10.0, block_gap_s=120.0)
+    yield (
+        "fires_on_half_a_minute_of_tls_1.2.pcap",
+        one(started_late(encrypted(mining_dialogue("bitcoin", 35, half), 35, version="1.2"), 15), whole=False),
+    )
     pinged = MiningRhythm(600.0, 60.0, job_period_s=45.0, block_gap_s=120.0, ping_s=60.0)
     yield "fires_on_keep_alive_between_shares.pcap", one(encrypted(mining_dialogue("cryptonote", 19, pinged), 19))
 
@@ -103,7 +113,7 @@ def hard() -> Iterator[Case]:
     same = tuple(Message(5.0, bool(number % 2), b"x" * 80) for number in range(40))
     yield "survives_messages_at_one_instant.pcap", one((*same, Message(90.0, True, b"x"), Message(90.0, False, b"y")))
     idle = MiningRhythm(duration_s=50.0, share_gap_s=25.0, job_period_s=30.0, block_gap_s=None)
-    yield "misses_a_minute_of_mining.pcap", one(encrypted(mining_dialogue("cryptonote", 31, idle), 31))
+    yield "misses_a_minute_of_slow_shares.pcap", one(encrypted(mining_dialogue("cryptonote", 31, idle), 31))
     middle = MiningRhythm(duration_s=400.0, share_gap_s=20.0, job_period_s=45.0, block_gap_s=None)
     yield "misses_client_that_answers_each_job.pcap", one(_answering(mining_dialogue("cryptonote", 32, middle)))
 

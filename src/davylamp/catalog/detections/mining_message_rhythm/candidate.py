@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from davylamp.catalog.detections.mining_message_rhythm.exchange import read_exchange
+from davylamp.catalog.detections.mining_message_rhythm.brief import (
+    BRIEF_MOST_S,
+    brief_judgeable,
+    brief_llr_most,
+    brief_of,
+    brief_score,
+)
+from davylamp.catalog.detections.mining_message_rhythm.exchange import Exchange, read_exchange
 from davylamp.catalog.detections.mining_message_rhythm.features import Shape, shape_of
-from davylamp.catalog.detections.mining_message_rhythm.model import judgeable, overhead_of, score
+from davylamp.catalog.detections.mining_message_rhythm.model import LLR_MOST, judgeable, overhead_of, score
 from davylamp.kit.detection import Row
 from davylamp.kit.findings import instant
 
@@ -18,6 +25,8 @@ OTHER_PROTOCOLS = (b"MQTT", b"MQIsdp", b"AMQP", b"SSH-", b"BitTorrent", b"PRI * 
 MINING_WORDS = (b"mining.", b"job", b"nonce", b"eth_", b"getwork", b"blob", b"difficulty", b"target", b"submit")
 READABLE_RATIO = 0.9
 HEAD_BYTES = 2048
+NO_BEGINNING = "OTH"
+"""Zeek's word for a connection of which the beginning was not seen: there is no opening to leave out."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,7 @@ class Candidate:
     sizes_bytes: tuple[int, ...]
     shape: Shape
     score: float
+    llr_most: float
 
 
 def read_candidate(row: Row) -> Candidate | None:
@@ -50,9 +60,10 @@ def read_candidate(row: Row) -> Candidate | None:
     encrypted = out.startswith(TLS_HEADS) or back.startswith(TLS_HEADS)
     application = "tls" if encrypted else _text(row.get("application"))
     overhead_bytes = overhead_of(application, _text(row.get("tls_version")))
-    exchange = read_exchange(times_s, sizes_bytes, overhead_bytes)
+    exchange = read_exchange(times_s, sizes_bytes, overhead_bytes, row.get("state") == NO_BEGINNING)
     shape = exchange and shape_of(exchange, overhead_bytes)
-    if not shape or not judgeable(shape):
+    said = _score(exchange, shape, overhead_bytes) if exchange and shape else None
+    if not shape or not said:
         return None
     local, remote = ("dst", "src") if turned else ("src", "dst")
     asset = row.get("peer_asset") if turned else row.get("asset")
@@ -67,8 +78,17 @@ def read_candidate(row: Row) -> Candidate | None:
         times_s=times_s,
         sizes_bytes=sizes_bytes,
         shape=shape,
-        score=score(shape),
+        score=said[0],
+        llr_most=said[1],
     )
+
+
+def _score(exchange: Exchange, shape: Shape, overhead_bytes: int) -> tuple[float, float] | None:
+    """The score and the most it may say, from the model of the look's length; None where there is too little."""
+    if shape.duration_s >= BRIEF_MOST_S:
+        return (score(shape), LLR_MOST) if judgeable(shape) else None
+    brief = brief_of(exchange, overhead_bytes)
+    return (brief_score(shape, brief), brief_llr_most(shape)) if brief_judgeable(shape, brief) else None
 
 
 def says_otherwise(out: bytes, back: bytes) -> bool:

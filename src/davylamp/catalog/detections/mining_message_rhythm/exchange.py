@@ -124,17 +124,21 @@ def without_record_layer(messages: Sequence[tuple[float, int]], overhead_bytes: 
     return [message for message in kept if abs(message[1]) != rekeyed_bytes]
 
 
-def read_exchange(times_s: Sequence[float], sizes_bytes: Sequence[int], overhead_bytes: int = 0) -> Exchange | None:
+def read_exchange(
+    times_s: Sequence[float], sizes_bytes: Sequence[int], overhead_bytes: int = 0, opened_before: bool = False
+) -> Exchange | None:
     """Requests, answers and pushes after the opening; None where nothing is left to judge.
 
     Args:
         overhead_bytes: what TLS adds to each message; 0 in clear.
+        opened_before: the look began in the middle, so that there is no opening to leave out.
     """
     messages = without_record_layer(list(whole_messages(times_s, sizes_bytes)), overhead_bytes)
     if not messages:
         return None
     begin_s = messages[0][0]
-    skipped = sum(1 for moment_s, _ in messages[:OPENING_MESSAGES_MOST] if moment_s - begin_s < OPENING_S)
+    opening = [] if opened_before else messages[:OPENING_MESSAGES_MOST]
+    skipped = sum(1 for moment_s, _ in opening if moment_s - begin_s < OPENING_S)
     messages = messages[skipped : skipped + MESSAGES_MOST]
     requests = [(moment_s, size) for moment_s, size in messages if size > 0]
     served = [(moment_s, -size) for moment_s, size in messages if size < 0]

@@ -7,7 +7,7 @@ import math
 from davylamp.catalog.detections.mining_message_rhythm.features import Shape
 
 
-def _between(value: float, low: float, high: float) -> float:
+def between(value: float, low: float, high: float) -> float:
     """0 at `low`, 1 at `high`, straight between, whichever is larger."""
     return min(1.0, max(0.0, (value - low) / (high - low)))
 
@@ -19,11 +19,11 @@ def inputs(shape: Shape) -> dict[str, float]:
     off = abs(math.log(max(shape.gap_cv, 1e-3))) / spread
     larger = math.log(max(shape.push_bytes, 1.0) / max(shape.answer_bytes, 1.0)) / math.log(4)
     found = {
-        "client_alphabet": _between(shape.two_sizes_out_ratio, 0.5, 0.97),
-        "server_alphabet": _between(shape.three_sizes_in_ratio, 0.5, 0.97),
-        "answer_fixed": _between(shape.answer_fixed_ratio, 0.4, 0.95),
-        "push_fixed": _between(shape.push_fixed_ratio, 0.4, 0.95),
-        "answered": _between(shape.answered_ratio, 0.45, 0.95),
+        "client_alphabet": between(shape.two_sizes_out_ratio, 0.5, 0.97),
+        "server_alphabet": between(shape.three_sizes_in_ratio, 0.5, 0.97),
+        "answer_fixed": between(shape.answer_fixed_ratio, 0.4, 0.95),
+        "push_fixed": between(shape.push_fixed_ratio, 0.4, 0.95),
+        "answered": between(shape.answered_ratio, 0.45, 0.95),
         "push_count": min(1.0, math.log1p(shape.push_count) / math.log1p(30)),
         "request_count": min(1.0, math.log1p(shape.request_count) / math.log1p(30)),
         "push_larger": min(1.0, max(-1.0, larger)),
@@ -31,14 +31,14 @@ def inputs(shape: Shape) -> dict[str, float]:
         "push_prompted": shape.prompted_ratio,
         "memoryless": math.exp(-0.5 * off**2) if shape.gap_count else 0.0,
         "gaps_known": 1.0 if shape.gap_count else 0.0,
-        "answer_tiny": 1.0 - _between(shape.answer_bytes, 8.0, 20.0),
-        "request_size": _between(shape.request_bytes, 30.0, 70.0),
+        "answer_tiny": 1.0 - between(shape.answer_bytes, 8.0, 20.0),
+        "request_size": between(shape.request_bytes, 30.0, 70.0),
         # The shortest job is a digest of 64 digits under its method's name: 110 bytes.
-        "push_size": _between(shape.push_bytes, 60.0, 110.0),
-        "push_hasty": 1.0 - _between(shape.push_gap_s, 0.3, 3.0),
-        "heavy": _between(math.log10(max(shape.bytes_per_s, 1.0)), 2.6, 3.6),
+        "push_size": between(shape.push_bytes, 60.0, 110.0),
+        "push_hasty": 1.0 - between(shape.push_gap_s, 0.3, 3.0),
+        "heavy": between(math.log10(max(shape.bytes_per_s, 1.0)), 2.6, 3.6),
         "exact": shape.exact_ratio,
-        "tiny_talk": _between(shape.tiny_ratio, 0.01, 0.08),
+        "tiny_talk": between(shape.tiny_ratio, 0.01, 0.08),
         "turns": shape.turns_ratio,
     }
     found["weakest"] = min(

@@ -10,6 +10,7 @@ SELECT
     application,
     tls_version,
     server_name,
+    state,
     message_times_s,
     message_sizes_bytes,
     payload_out,
@@ -26,5 +27,5 @@ WHERE protocol = 'tcp'
   AND message_times_s IS NOT NULL
   AND message_sizes_bytes IS NOT NULL
   AND ARRAY_LENGTH(message_sizes_bytes) >= 7
-  AND epoch(end_time) - epoch(time) >= 40
+  AND epoch(end_time) - epoch(time) >= 12
   AND COALESCE(bytes_out, 0) + COALESCE(bytes_in, 0) <= $bytes_per_s_most * (epoch(end_time) - epoch(time))

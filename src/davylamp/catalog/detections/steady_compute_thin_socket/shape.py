@@ -26,6 +26,7 @@ class Shape:
         bytes_seen: whether bytes of files and pipes could be read; else only the connections' bytes count.
         thin: the quietest connection that was open all the time, None where there is none.
         moved: whether that connection carried anything in the window.
+        talked: whether it carried payload both ways in the window.
         answered: whether that connection has carried payload both ways in its life.
         whole_cpu_s: CPU seconds since the process started, 0 where nothing says.
     """
@@ -41,6 +42,7 @@ class Shape:
     thin: Row | None
     thin_bytes_per_s: float
     moved: bool
+    talked: bool
     answered: bool
     cpu_count: float
     whole_cpu_s: float
@@ -74,6 +76,7 @@ def shape_of(rows: Sequence[Row]) -> Shape | None:
         thin=thin,
         thin_bytes_per_s=thin_bytes_per_s,
         moved=thin is not None and _carried(thin) > 0,
+        talked=thin is not None and min(_gained(thin, "out"), _gained(thin, "in")) > 0,
         answered=thin is not None
         and _whole(thin, "last_bytes_in") >= LEAST_SAID_BYTES
         and _whole(thin, "last_bytes_out") >= LEAST_SAID_BYTES,
@@ -108,7 +111,11 @@ def _thin(sockets: Sequence[Row], first_at: datetime, last_at: datetime) -> tupl
 
 def _carried(row: Row) -> int:
     """Payload bytes between the first and the last reading."""
-    return sum(max(0, _whole(row, f"last_bytes_{way}") - _whole(row, f"first_bytes_{way}")) for way in ("out", "in"))
+    return _gained(row, "out") + _gained(row, "in")
+
+
+def _gained(row: Row, way: str) -> int:
+    return max(0, _whole(row, f"last_bytes_{way}") - _whole(row, f"first_bytes_{way}"))
 
 
 def _sum(rows: Sequence[Row], column: str) -> float:

@@ -17,6 +17,7 @@ from davylamp.model.usage import ComputeUsage
 from davylamp.units import format_duration
 
 CITED = ("lineage", "container_uid", "cpu_user_s", "cpu_system_s", "transferred_bytes", "dst_ip", "dst_port")
+LLR_LASTING = 5.5
 LLR_MEASURED = 5.0
 LLR_BYTES_NOT_SEEN = 4.0
 LLR_SILENT = 3.5
@@ -48,7 +49,12 @@ class SteadyComputeThinSocket(Detection):
     published rule, detection methods 2.4). A process with more than four outgoing connections
     (`connections_most_count`) is a peer or a service. Level, plateau and duty cycle are not asked: throttling changes
     them at will. The likelihood ratio (natural log) is 5: of benign machines a few in a thousand run a lasting
-    computation that reports over a quiet connection (executors with a heartbeat, training with a metrics upload); 4
+    computation that reports over a quiet connection (executors with a heartbeat, training with a metrics upload). It is
+    5.5 where it was seen for 55 s (`lasting_least_s`), more than half a core of it, bytes seen, and its one connection
+    spoke both ways in that time: a build's step, a query or a request's worker ends within a minute, a driver's link
+    and a database client stay silent, and a service holds more connections than one; what is left are the executors,
+    so it is not much more. No figure of public machines backs either number: they are judgement, and neither makes an
+    incident without evidence of another kind. It is 4
     where the bytes could not be seen (another user's process), 3.5 where nothing moved on the connection in the window
     (an idle client of a database, a driver's link), 3 where it has never carried anything back.
 
@@ -90,6 +96,8 @@ class SteadyComputeThinSocket(Detection):
     bytes_per_cpu_s_most = 20_000.0
     thin_bytes_per_s = 400.0
     connections_most_count = 4
+    lasting_least_s = 55.0
+    lasting_cpu_ratio = 0.5
 
     def could_look(self, facts: Facts) -> str:
         """A sensor that met nobody who burns, or no connection, has looked; a log of commands has not."""
@@ -113,10 +121,20 @@ class SteadyComputeThinSocket(Detection):
             and shape.thin_bytes_per_s <= self.thin_bytes_per_s
         )
 
+    def _lasts(self, shape: Shape) -> bool:
+        return (
+            shape.length_s >= self.lasting_least_s
+            and shape.cpu_ratio > self.lasting_cpu_ratio
+            and shape.connections_count == 1
+            and shape.talked
+        )
+
     def _finding(self, first: Row, rows: Sequence[Row], shape: Shape) -> Finding:
         assert shape.thin is not None
         remote = (str(shape.thin["dst_ip"]), str(shape.thin["dst_port"]))
         llr = LLR_MEASURED if shape.bytes_seen else LLR_BYTES_NOT_SEEN
+        if shape.bytes_seen and self._lasts(shape):
+            llr = LLR_LASTING
         if not shape.moved:
             llr = LLR_SILENT
         if not shape.answered:
