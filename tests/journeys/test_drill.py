@@ -28,12 +28,36 @@ SHORT = [drill for drill in registry.drills() if (drill.meta.observe_s or 0) <= 
 def test_an_emulated_miner_is_caught_and_leaves_nothing(drill: Drill) -> None:
     if drill.meta.needs_root and os.geteuid() != 0:
         pytest.skip("not looked at: this drill needs root")
+    if reason := drill.could_play():
+        pytest.skip(f"not looked at: {reason}")
     before = set(Path("/opt").glob("drill-*"))
     outcome = run_drill(drill, OBSERVE_S, seed=1)
     assert outcome.verdict == CAUGHT, outcome
     assert outcome.units
     assert set(Path("/opt").glob("drill-*")) == before
     assert not Path("/sys/fs/cgroup/docker-c0ffee").exists()
+
+
+@pytest.mark.slow
+def test_guessing_login_miner_and_persistence_are_one_incident() -> None:
+    (drill,) = (each for each in registry.drills() if each.meta.letter == "h")
+    if reason := drill.could_play():
+        pytest.skip(f"not looked at: {reason}")
+    accounts = {path: path.read_bytes() for path in map(Path, ("/etc/passwd", "/etc/shadow"))}
+    outcome = run_drill(drill, OBSERVE_S, seed=2)
+    assert outcome.verdict == CAUGHT, outcome
+    # Another miner on this machine, older than the login, would be a beginning without a known way in.
+    assert "as root by password after" in outcome.entry_point
+    assert any("/etc/cron.d/dbus-helper" in each for each in outcome.follow_on)
+    assert {path: path.read_bytes() for path in accounts} == accounts
+    assert not Path("/etc/cron.d/dbus-helper").exists()
+    assert not _listening(2222)
+
+
+def _listening(port: int) -> bool:
+    """Whether anybody listens on that port of a loopback address."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    return any(row[3] == "0A" and row[1].endswith(f"7F:{port:04X}") for row in rows)
 
 
 @pytest.mark.slow

@@ -212,6 +212,16 @@ def test_a_later_success_is_not_the_way_in() -> None:
     assert made.entry_point is not None and made.entry_point.finding == before.uid
 
 
+def test_a_process_that_seems_a_second_older_than_the_login_that_started_it_was_started_by_it() -> None:
+    login = finding("ssh_login_after_guessing", "auth", 7.0, stage="access", fact=True)
+    for early_s, known in ((1.0, True), (30.0, False)):
+        miner = finding(
+            "mining_dialogue", "wire", 7.0, at_h=-early_s / 3600, fact=True, process="7@2026-03-04T02:00:00Z"
+        )
+        (incident,) = incidents(miner, login)
+        assert (incident.entry_point is not None) is known
+
+
 def test_a_launched_instance_joins_the_host_findings_on_it() -> None:
     asset = Asset("batch-7", instance_id="i-0abc")
     launch = finding("launch", "audit", 5.0, hosts=(), accounts=("1",), entities=("principal:arn:eve", "host:i-0abc"))

@@ -73,6 +73,11 @@ def collect_state(look: Look, packages: Packages, metadata: bool = False) -> Non
     }
     for name, collect in settings.items():
         _guarded(look, name, collect)
+    collect_startup_items(look, packages)
+
+
+def collect_startup_items(look: Look, packages: Packages) -> None:
+    """Writes what starts by itself, below the look's root."""
     for name, collect_items in STARTUP.items():
         _guarded(look, name, partial(_into_items, collect_items, packages))
 

@@ -35,6 +35,8 @@ class Outcome:
         units: the detections that named the process, the strongest first.
         after_s: from the start of the play to the verdict.
         probability: of the incident, where there is one.
+        entry_point: how they got in, as the incident tells it.
+        follow_on: what else was done, as the incident tells it.
     """
 
     uid: str
@@ -45,6 +47,8 @@ class Outcome:
     units: tuple[str, ...] = ()
     after_s: float = 0.0
     probability: float | None = None
+    entry_point: str = ""
+    follow_on: tuple[str, ...] = ()
     reason: str = ""
 
     @property
@@ -84,12 +88,14 @@ def run_drill(drill: Drill, observe_s: float | None, seed: int, progress: Progre
                 return outcome(COULD_NOT_PLAY, reason=str(error).splitlines()[0])
             time.sleep(SETTLED_S)
             everybody = stage.pids() | set(named)
-            document = scan_host(ScanRequest(paths=(), case_folder=case / "case"), length_s, progress).document
+            request = ScanRequest(paths=tuple(map(str, stage.evidence)), case_folder=case / "case")
+            roots = () if stage.root is None else (stage.root,)
+            document = scan_host(request, length_s, progress, roots=roots).document
             after_s = time.monotonic() - began_s
     finally:
         shutil.rmtree(case, ignore_errors=True)
     if meta.expects == CAUGHT:
-        return _hunted(outcome, document, set(named), after_s)
+        return _hunted(outcome, document, set(named), after_s, meta.told_by)
     return _left_alone(outcome, document, everybody, after_s)
 
 
@@ -102,12 +108,28 @@ def _outcome_of(drill: Drill) -> Callable[..., Outcome]:
     return made
 
 
-def _hunted(outcome: Callable[..., Outcome], document: dict[str, Any], pids: set[int], after_s: float) -> Outcome:
-    """Caught is: an incident that names the process itself."""
+def _hunted(
+    outcome: Callable[..., Outcome], document: dict[str, Any], pids: set[int], after_s: float, told_by: Sequence[str]
+) -> Outcome:
+    """Caught is: an incident that names the process itself, and holds all that the drill says it must tell."""
     units = _units(document, pids)
+    unit_of = {finding["uid"]: finding["unit"] for finding in document["findings"]}
     for incident in document["incidents"]:
-        if _pids(incident) & pids:
-            return outcome(CAUGHT, units=units, after_s=after_s, probability=incident["probability"])
+        if not _pids(incident) & pids:
+            continue
+        untold = set(told_by) - {unit_of[uid] for uid in incident["findings"]}
+        if untold:
+            reason = f"the incident does not tell: {', '.join(sorted(untold))}"
+            return outcome(MISSED, units=units, after_s=after_s, reason=reason)
+        entry, follow_on = incident["entry_point"], incident["follow_on"]
+        return outcome(
+            CAUGHT,
+            units=(*units, *told_by),
+            after_s=after_s,
+            probability=incident["probability"],
+            entry_point=entry["text"] if entry else "",
+            follow_on=tuple(each["text"] for each in follow_on),
+        )
     return outcome(MISSED, units=units, after_s=after_s)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +14,7 @@ from davylamp.agent.look import look_at_host
 from davylamp.agent.packages import Packages
 from davylamp.agent.processes import OwnerOf
 from davylamp.agent.record import Look, Recorder, this_host
-from davylamp.agent.state import collect_state
+from davylamp.agent.state import collect_startup_items, collect_state
 from davylamp.app.baseline_file import found_baseline, read_baseline
 from davylamp.app.host_logs import login_logs
 from davylamp.app.places import state_folder
@@ -37,6 +37,7 @@ def scan_host(
     progress: Progress | None = None,
     metadata: bool = False,
     baseline: Path | None = None,
+    roots: Sequence[Path] = (),
 ) -> ScanResult:
     """Looks at this host and scans what was seen, with the host's own logs.
 
@@ -44,6 +45,7 @@ def scan_host(
         observe_s: how long to look; None for 20 s, and up to a minute while a suspect is listened to.
         metadata: ask the cloud's metadata service what this machine is; otherwise nothing leaves the host.
         baseline: what this host is meant to have, whichever host it names; None for what was approved, if anything.
+        roots: further folders that stand for `/`, in which what starts by itself is looked for.
 
     Raises:
         CaseError: what was seen cannot be written.
@@ -54,7 +56,7 @@ def scan_host(
     if request.case_folder is not None:
         Case(request.case_folder, create=True).close()
     folder = (request.case_folder or state_folder()) / "host"
-    evidence, packets, logs = take_look(folder, observe_s, progress, metadata)
+    evidence, packets, logs = take_look(folder, observe_s, progress, metadata, roots)
     if request.case_folder is None:
         _forget_older(folder)
     captures = [str(packets)] if packets.exists() else []
@@ -65,13 +67,13 @@ def scan_host(
 
 
 def take_look(
-    folder: Path, observe_s: float | None, progress: Progress | None, metadata: bool
+    folder: Path, observe_s: float | None, progress: Progress | None, metadata: bool, roots: Sequence[Path] = ()
 ) -> tuple[Path, Path, list[str]]:
     """Lets the sensor write its records and its capture, and finds the host's logs.
 
     Args:
         folder: where they are written; made where it is not there.
-        observe_s: as in `scan_host`.
+        observe_s, metadata, roots: as in `scan_host`.
 
     Returns:
         The records, the capture (which may not exist), and the logs.
@@ -87,7 +89,7 @@ def take_look(
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with target.open("w", encoding="ascii") as out, packets.open("wb") as kept:
             recorder = Recorder(out.write)
-            look_at_host(recorder, Capture(kept), length_s, longest_s, partial(_state, metadata), tick)
+            look_at_host(recorder, Capture(kept), length_s, longest_s, partial(_state, metadata, roots), tick)
             logs = login_logs(Look(recorder, time.time()), target.with_suffix(".journal.json"))
         remove_if_empty(str(packets))
     except OSError as error:
@@ -100,9 +102,12 @@ def take_look(
     return target, packets, logs
 
 
-def _state(metadata: bool, look: Look) -> OwnerOf:
+def _state(metadata: bool, roots: Sequence[Path], look: Look) -> OwnerOf:
     packages = Packages(look)
     collect_state(look, packages, metadata)
+    for root in roots:
+        elsewhere = replace(look, root=str(root))
+        collect_startup_items(elsewhere, Packages(elsewhere))
     return packages.owner
 
 

@@ -38,6 +38,9 @@ COINCIDENCE_LLR = 1.0
 SAME_CONNECTION_LLR = 2.0
 # A likelihood ratio of 12: what says something by itself.
 TELLING_LLR = 2.5
+# The kernel states when it booted in whole seconds, so what it says of a process's start is early by up to one; logs
+# have second stamps. What a login started may seem to be there just before it.
+CLOCKS_DIFFER = timedelta(seconds=2)
 # Control-plane evidence comes from one recorder, so it is one group; but discovery, preparation,
 # blinding, launch and entrenchment are different acts, and so is compute taken in one service and in
 # the next; three acts of linked principals are as telling as a second recorder (ADR 0003).
@@ -128,7 +131,7 @@ def without_bystanders(findings: Iterable[Finding]) -> list[Finding]:
         process
         for process, own in _by_process(members).items()
         if _is_enough([*weak, *own])
-        or (since is not None and fused_llr(own) >= TELLING_LLR and own[0].first_seen >= since)
+        or (since is not None and fused_llr(own) >= TELLING_LLR and own[0].first_seen >= since - CLOCKS_DIFFER)
     }
     kept = [finding for finding in members if not _processes(finding) or part & set(_processes(finding))]
     return kept or members

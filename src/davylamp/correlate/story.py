@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from davylamp.correlate.fusion import TELLING_LLR
+from davylamp.correlate.fusion import CLOCKS_DIFFER, TELLING_LLR
 from davylamp.model.finding import Finding
 from davylamp.model.incident import Statement, StoryLine
 
@@ -47,7 +47,7 @@ def entry_point(findings: Sequence[Finding]) -> Statement | None:
     # A name that merely looks like a pool's, days before, is no beginning: it would hide the login that is the way in.
     telling = [each for each in harm if each.fact or each.llr >= TELLING_LLR] or harm
     began_at = min((each.first_seen for each in telling), default=max(each.last_seen for each in findings))
-    ways_in = [each for each in findings if each.stage == "access" and each.first_seen <= began_at]
+    ways_in = [each for each in findings if each.stage == "access" and each.first_seen <= began_at + CLOCKS_DIFFER]
     if facts := [each for each in ways_in if each.fact]:
         ways_in = facts
     if ways_in:

@@ -24,6 +24,7 @@ class DrillMeta:
         expects: `caught` for a miner, `quiet` for a look-alike.
         needs_root: whether it needs namespaces, ports below 1024 or a server of its own.
         observe_s: how long it has to be looked at to be told; None for the shortest look.
+        told_by: detections of which the incident must hold a finding, beside naming the process.
     """
 
     uid: str
@@ -32,6 +33,7 @@ class DrillMeta:
     expects: str
     needs_root: bool = False
     observe_s: float | None = None
+    told_by: tuple[str, ...] = ()
     maturity: str = "stable"
     references: tuple[str, ...] = ()
     kind: str = "drill"

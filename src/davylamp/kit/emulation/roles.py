@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
+import socket
 import ssl
 import sys
 import threading
 import time
 import zlib
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -28,6 +31,8 @@ from davylamp.kit.emulation.twins import twin_dialogue
 LONGEST_S = 900.0
 # Releases the interpreter's lock while it is summed up, so that threads burn whole cores.
 _BLOCK = bytes(range(256)) * 4096
+# What the C library writes to the log's socket: priority, the time in short, then the program's own words.
+_SYSLOG = re.compile(rb"(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ([^ ].*)", re.DOTALL)
 _BURN = (("duration_s", 1.0), ("level_ratio", 1.0), ("period_s", 0.2))
 
 
@@ -180,7 +185,30 @@ def _loopback(host: str) -> str:
     return host
 
 
-ROLES = {"pool": pool, "worker": worker, "proxy": proxy, "pool_and_worker": pool_and_worker, "talker": talker}
+async def system_log(settings: dict[str, Any]) -> None:
+    """A syslog daemon: what programs write to its socket, with the instant it came, in rsyslog's own format."""
+    host = socket.gethostname()
+    with (
+        open(settings["file"], "ab", buffering=0) as kept,  # noqa: PTH123
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard,
+    ):
+        heard.bind(settings["socket"])
+        heard.setblocking(False)
+        loop = asyncio.get_running_loop()
+        while data := await loop.sock_recv(heard, 8192):
+            if found := _SYSLOG.match(data.rstrip(b"\n\0")):
+                at = datetime.now(UTC).isoformat(timespec="microseconds")
+                kept.write(f"{at} {host} ".encode() + found.group(1) + b"\n")
+
+
+ROLES = {
+    "pool": pool,
+    "worker": worker,
+    "proxy": proxy,
+    "pool_and_worker": pool_and_worker,
+    "talker": talker,
+    "system_log": system_log,
+}
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -32,12 +33,16 @@ class Stage:
         folder: scratch folder, removed at the end.
         host: a loopback address of this stage alone, so that two drills at once do not meet.
         duration_s: how long each role plays, at the most.
+        evidence: further evidence that the look takes, such as the log of a server of the drill's own.
+        root: a folder that stands for `/`, in which the look finds what starts by itself, besides the host's own.
     """
 
     duration_s: float
     seed: int
     folder: Path = field(default_factory=lambda: _scratch())
-    host: str = field(default_factory=lambda: "127." + ".".join(str(2 + part % 250) for part in os.urandom(3)))
+    host: str = field(default_factory=lambda: _loopback_address())
+    evidence: list[Path] = field(default_factory=list)
+    root: Path | None = None
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _groups: list[Path] = field(default_factory=list)
 
@@ -74,8 +79,7 @@ class Stage:
             group: control group to run in.
         """
         command = [*inside, *self._command(program, script, in_memory), *arguments]
-        told = {"role": role, "seed": self.seed, "duration_s": self.duration_s, **settings}
-        environment = _environment() | {SETTINGS_NAME: json.dumps(told)}
+        environment = self._told(role, settings)
         descriptors = [int(command[-len(arguments) - 2].rpartition("/")[2])] if in_memory else []
         if orphan:
             return self._orphan(command, environment, descriptors)
@@ -95,6 +99,18 @@ class Stage:
         if group is not None:
             (group / "cgroup.procs").write_text(str(started.pid), encoding="ascii")
         return _last_child(started.pid) if inside else started.pid
+
+    def role_line(self, role: str, program: str, **settings: Any) -> str:
+        """The line with which a shell starts a role by itself, says its pid, and goes on without it."""
+        told = " ".join(f"{name}={shlex.quote(value)}" for name, value in self._told(role, settings).items())
+        command = shlex.join(self._command(program, "", in_memory=False))
+        return (
+            f"cd {shlex.quote(str(self.folder))} && {{ {told} setsid {command} </dev/null >/dev/null 2>&1 & echo $!; }}"
+        )
+
+    def _told(self, role: str, settings: Mapping[str, Any]) -> dict[str, str]:
+        told = {"role": role, "seed": self.seed, "duration_s": self.duration_s, **settings}
+        return _environment() | {SETTINGS_NAME: json.dumps(told)}
 
     def load(self, command: Sequence[str], **environment: str) -> int:
         """Starts a look-alike: an ordinary program that burns CPU or talks."""
@@ -140,6 +156,10 @@ class Stage:
             capture_output=True,
         )  # fmt: skip
         return certificate, key
+
+    def other_host(self) -> str:
+        """Another loopback address, for somebody who comes from elsewhere."""
+        return _loopback_address()
 
     def pids(self) -> set[int]:
         """Every process of the drill that runs now."""
@@ -201,6 +221,10 @@ class Stage:
             except OSError:
                 continue
         return found - {os.getpid()}
+
+
+def _loopback_address() -> str:
+    return "127." + ".".join(str(2 + part % 250) for part in os.urandom(3))
 
 
 def _scratch() -> Path:

@@ -24,6 +24,10 @@ class Outcome(Protocol):
     @property
     def probability(self) -> float | None: ...
     @property
+    def entry_point(self) -> str: ...
+    @property
+    def follow_on(self) -> tuple[str, ...]: ...
+    @property
     def reason(self) -> str: ...
     @property
     def as_expected(self) -> bool: ...
@@ -33,13 +37,15 @@ _MARKS = {"caught": "●", "quiet": "○", "could not play": "?"}
 
 
 def outcome_line(outcome: Outcome) -> str:
-    """Two lines: the verdict, and what says so."""
+    """The verdict and what says so; how they got in and what else they did, where the incident tells that."""
     mark = _MARKS.get(outcome.verdict, "×")
     known = f" after {outcome.after_s:.0f} s" if outcome.after_s else ""
     sure = f", probability {outcome.probability:.1%}".replace("%", " %") if outcome.probability is not None else ""
     first = f"{mark} {outcome.letter}  {outcome.verdict + known + sure:<42} {outcome.title}\n"
     said = outcome.reason or ", ".join(outcome.units) or "no finding"
-    return f"{first}     {said}\n"
+    told = [f"got in: {outcome.entry_point}"] if outcome.entry_point else []
+    told += [f"and then: {each}" for each in outcome.follow_on]
+    return "".join([first, *(f"     {line}\n" for line in (said, *told))])
 
 
 def summary_line(outcomes: Sequence[Outcome]) -> str:

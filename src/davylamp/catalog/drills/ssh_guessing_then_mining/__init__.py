@@ -1,0 +1,1 @@
+"""The drill `ssh_guessing_then_mining`."""
