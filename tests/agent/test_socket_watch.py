@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -159,3 +160,28 @@ def test_ports_are_written_when_they_change_and_once_an_hour(watched: Watched) -
     ports.write_changed(watched.watch, recorder, 1060.0)
     assert lines
     assert not any(json.loads(line)["port"] == port for line in lines)
+
+
+def test_of_many_connections_some_wait_for_the_next_look_and_only_those_that_vanish_are_lost(
+    watched: Watched, pair: tuple[socket.socket, socket.socket, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from davylamp.agent import socket_watch
+
+    monkeypatch.setattr(socket_watch, "ROWS_COUNT", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        watched.watch.listening(Look(Recorder(lambda line: None), time.time()))
+        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        for at_s in range(40):
+            watched.look(at_s)
+        assert len({row["socket_uid"] for row in watched.rows(port)}) == 3
+        watched.watch.take_skipped_count()
+        gone = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        watched.look(50)
+        for each in (*gone, *held):
+            # A reset in place of a farewell: the kernel keeps nothing of it.
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            each.close()
+        time.sleep(0.1)
+        watched.look(51)
+    assert watched.watch.take_skipped_count() >= 1

@@ -278,7 +278,9 @@ class Sensor:
         if count := self.files.take_skipped_count():
             losses.append(("changes of files", count, "more changes at once than are written"))
         if self.sockets is not None and (count := self.sockets.take_skipped_count()):
-            losses.append(("connections", count, "more connections moved at once than are written"))
+            losses.append(
+                ("connections", count, "more connections at once than are written; these were gone before their turn")
+            )
         lost_count, passed_bytes = self.logs.take_lost()
         if lost_count:
             losses.append(("log files", lost_count, "lines that could not be written"))

@@ -38,12 +38,13 @@ class SocketWatch:
 
     Args:
         base: the kernel's diagnosis, with ports and owners known so far.
-        skipped_count: rows left out for their number.
+        skipped_count: connections that were gone before their turn to be written came.
     """
 
     base: Connections
     skipped_count: int = 0
     _told: dict[str, _Told] = field(default_factory=dict)
+    _postponed: set[str] = field(default_factory=set)
     _seen_once: set[int] = field(default_factory=set)
     _owners_at_s: float = -OWNERS_EVERY_S
 
@@ -63,6 +64,7 @@ class SocketWatch:
         family = family_of(burning, self.base.table.stats)
         self._find_owners(outgoing, family, at_s)
         written_count = 0
+        later: set[str] = set()
         burners: list[Socket] = []
         for each in outgoing:
             close = self.base.owner_of.get(each.inode) in family
@@ -74,11 +76,13 @@ class SocketWatch:
             if not (moved and due) and not (all_of_burners and close):
                 continue
             if written_count >= ROWS_COUNT and not close:
-                self.skipped_count += 1
+                later.add(each.uid)  # the next look writes it, if it is there still
                 continue
             written_count += 1
             self._told[each.uid] = _Told(at_s, counters)
             sockets.record_usage(look, each, "outgoing", self.base.owner(each))
+        self.skipped_count += len(self._postponed - {each.uid for each in outgoing})
+        self._postponed = later
         self._forget(outgoing)
         return burners
 
@@ -92,7 +96,7 @@ class SocketWatch:
             self.base.listening |= before
 
     def take_skipped_count(self) -> int:
-        """Rows left out since the last call."""
+        """Connections never written since the last call, for there were too many at once."""
         count, self.skipped_count = self.skipped_count, 0
         return count
 
