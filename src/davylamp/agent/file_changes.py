@@ -34,6 +34,9 @@ _ACTIVITIES = (
     (CLOSE_WRITE, "update"),
     (ATTRIB, "set_attributes"),
 )
+_NOBODY_NAMED = "who changed a file is not seen: fanotify says it to CAP_SYS_ADMIN alone"
+# include/uapi/linux/capability.h
+_CAP_SYS_ADMIN = 21
 # A folder that a user may write in can be changed thousands of times a second.
 RECORDS_PER_TURN_COUNT = 64
 
@@ -70,8 +73,10 @@ class FileChanges:
             except OSError as refused:
                 look.could_not_look("changes of files", f"neither fanotify nor inotify: {refused.strerror}")
                 return False
-            reason = f"who changed a file is not seen: fanotify needs CAP_SYS_ADMIN ({error.strerror})"
-            look.could_not_look("who changes files", reason)
+            look.could_not_look("who changes files", f"{_NOBODY_NAMED} ({error.strerror})")
+        else:
+            if not _may_administer():
+                look.could_not_look("who changes files", _NOBODY_NAMED)
         self.watch_new()
         for folder, reason in self._refused.items():
             look.could_not_look(f"changes in {folder}", reason)
@@ -172,3 +177,9 @@ class FileChanges:
             "image_path": procfs.link_of(f"{proc}/{pid}/exe"),
             "user_name": None if user_uid is None else self._users.get(user_uid, str(user_uid)),
         }
+
+
+def _may_administer() -> bool:
+    """Whether we have CAP_SYS_ADMIN; since Linux 5.13 others get notices too, without the process in them."""
+    effective = procfs.status_fields(procfs.read_bytes("/proc/self/status")).get("CapEff", "0")
+    return bool(int(effective, 16) >> _CAP_SYS_ADMIN & 1)

@@ -61,10 +61,10 @@ def look_at_host(
         if capture.refused:
             last.could_not_look("packets", capture.refused)
         collect_hidden(last, table)
-        _state_refusals(last, table.reader.refused)
+        state_refusals(last, table.reader.refused)
 
 
-def _state_refusals(look: Look, refused: dict[str, int]) -> None:
+def state_refusals(look: Look, refused: dict[str, int]) -> None:
     """Says what of other users' processes was kept from us."""
     if os.geteuid() == 0 or not refused:
         return  # root is refused by kernel threads and by processes that are ending, which hide nothing

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from davylamp.agent import procfs
 from davylamp.agent.budget import Budget, Meter
 from davylamp.agent.hidden_processes import collect_hidden
+from davylamp.agent.look import state_refusals
 from davylamp.agent.machine_cpu import record_machine, state_comparison
 from davylamp.agent.pass_trigger import PassTrigger
 from davylamp.agent.process_events import Connector
@@ -74,6 +75,7 @@ class ProcessSense:
         state_comparison(look)
         self.table.tell(look, self.table.refresh(), "snapshot", seen_by=["list"])
         self._pids = set(self.table.stats)
+        state_refusals(look, self.table.reader.refused)
 
     def close(self) -> None:
         """Stops listening."""

@@ -286,6 +286,8 @@ class Sensor:
             losses.append(("log files", lost_count, "lines that could not be written"))
         if passed_bytes:
             losses.append(("log files", 1, f"{passed_bytes} bytes of a log were passed over: it grows too fast"))
+        if self.sockets is not None:
+            self.sockets.state_refused(Look(self.recorder, at))
         if self.packets.refused and self.packets.refused != self._packets_refused:
             self._packets_refused = self.packets.refused
             Look(self.recorder, at).could_not_look("packets", self.packets.refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -46,6 +47,7 @@ class SocketWatch:
     _told: dict[str, _Told] = field(default_factory=dict)
     _postponed: set[str] = field(default_factory=set)
     _seen_once: set[int] = field(default_factory=set)
+    _refused_stated: bool = False
     _owners_at_s: float = -OWNERS_EVERY_S
 
     def look(self, look: Look, at_s: float, burning: Collection[int], all_of_burners: bool = False) -> list[Socket]:
@@ -99,6 +101,16 @@ class SocketWatch:
         """Connections never written since the last call, for there were too many at once."""
         count, self.skipped_count = self.skipped_count, 0
         return count
+
+    def state_refused(self, look: Look) -> None:
+        """Says once that other users' processes could not be asked which connections they own."""
+        if self.base.refused_count and not self._refused_stated and os.geteuid():
+            self._refused_stated = True
+            look.could_not_look(
+                "owners of sockets",
+                f"{self.base.refused_count} processes of other users could not be read: CAP_SYS_PTRACE or root would "
+                "show which of them own connections",
+            )
 
     def _find_owners(self, outgoing: list[Socket], family: Collection[int], at_s: float) -> None:
         """Looks through the suspects' descriptors at once, through everybody's for connections that last."""
