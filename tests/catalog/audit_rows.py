@@ -19,6 +19,7 @@ from davylamp.model.events.api_activity import API_ACTIVITY
 from davylamp.model.finding import Finding
 from davylamp.model.indicator import Indicator
 from davylamp.model.money import Price
+from davylamp.store.views import view_of
 
 AUDIT_UNITS = (
     "audit_trail_impaired",
@@ -125,11 +126,12 @@ class Trail:
     def __init__(self, records: Iterable[Record]) -> None:
         self._engine = duckdb.connect(config={"threads": 1})
         columns = ", ".join(f"{column.name} {column.type}" for column in API_ACTIVITY.stored)
-        self._engine.execute(f"CREATE TABLE api_activity ({columns}, asset VARCHAR)")
+        self._engine.execute(f"CREATE TABLE api_activity_stored ({columns})")
+        self._engine.execute(f"CREATE VIEW api_activity AS {view_of(API_ACTIVITY)}")
         rows = [_row(record, line) for line, record in enumerate(records, 1)]
         if rows:
             self._engine.register("given", pa.Table.from_pylist(rows, schema=_schema()))
-            self._engine.execute("INSERT INTO api_activity BY NAME SELECT * FROM given")
+            self._engine.execute("INSERT INTO api_activity_stored BY NAME SELECT * FROM given")
 
     def findings(self, unit: Detection) -> list[Finding]:
         """The findings of one detection."""

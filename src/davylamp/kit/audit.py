@@ -1,8 +1,7 @@
 """Reading control-plane calls: the JSON of request and answer, who called, and what links calls to other findings.
 
-Rows are rows of `api_activity` with two columns more, which every audit query computes in the same way:
-`account` (the account concerned, `unknown` when the record does not say) and `principal` (the actor
-without its session, so that two sessions of one role are one principal).
+Rows are rows of `api_activity` as its view gives them: with `account` (the account concerned, `unknown` when the
+record does not say) and `principal` (the actor without its session, so that two sessions of one role are one).
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 `query.sql` runs where the data lives. It reads one view per event class (columns of
 `davylamp.model.events` plus `asset`; `network_activity` also has `peer_asset`, the destination's
-asset where it is known) and, where it needs them, these tables:
+asset where it is known; `api_activity` also has `account`, the account concerned, and `principal`, the
+actor without its session, each `unknown` where the record does not say) and, where it needs them, these tables:
 
     indicator(type, value, port, indicator_class, source)   -- live entries only
     known_resolver(ip, name)                                 -- public DNS, DoH and DoT resolvers

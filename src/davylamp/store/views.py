@@ -80,6 +80,13 @@ WHERE NOT EXISTS (
     AND other.dst_ip = held.src_ip AND other.dst_port = held.src_port
 )
 """
+# Whose account a call concerns, and who called: an assumed role without its session, so that two sessions are one.
+_CALLER = """,
+coalesce(
+  nullif(t.account_uid, ''), nullif(regexp_extract(t.actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
+) AS account,
+CASE WHEN t.actor LIKE '%:assumed-role/%' THEN regexp_extract(t.actor, '^(.*:assumed-role/[^/]+)', 1)
+  ELSE coalesce(nullif(t.actor, ''), nullif(t.access_key, ''), 'unknown') END AS principal"""
 # What sshd tells the audit repeats what it tells syslog, under the same pid and source; counted twice it would make a
 # forgetful user a guesser. A day and an hour apart at most, because syslog's clock may be local time.
 _AUDIT_SOURCE = "-auditd_log"
@@ -144,7 +151,7 @@ def create_views(engine: Engine, parts: Mapping[str, Sequence[StoredPart]], tabl
     known = frozenset(name for name, table in tables.items() if table.num_rows)
     for name, event_class in EVENT_CLASSES.items():
         owned = name == "network_activity" and bool(parts.get("socket_usage"))
-        view = _with_asset(event_class, known, owned) if parts.get(name) else _empty(event_class)
+        view = view_of(event_class, known, owned) if parts.get(name) else _empty(event_class)
         engine.execute(f"CREATE OR REPLACE VIEW {name} AS {view}")
 
 
@@ -188,11 +195,19 @@ def _timestamp(moment: datetime) -> str:
 
 
 def _empty(event_class: EventClass) -> str:
-    extra = ", CAST(NULL AS VARCHAR) AS peer_asset" if event_class.name == "network_activity" else ""
-    return f"SELECT *, CAST(NULL AS VARCHAR) AS asset{extra} FROM {event_class.name}_stored"
+    more = {"network_activity": ", CAST(NULL AS VARCHAR) AS peer_asset", "api_activity": _CALLER}
+    return (
+        f"SELECT t.*, CAST(NULL AS VARCHAR) AS asset{more.get(event_class.name, '')} FROM {event_class.name}_stored t"
+    )
 
 
-def _with_asset(event_class: EventClass, known: frozenset[str], owned: bool) -> str:
+def view_of(event_class: EventClass, known: frozenset[str] = frozenset(), owned: bool = False) -> str:
+    """The SELECT behind a class's view: its rows with the asset each one speaks of.
+
+    Args:
+        known: the asset tables that hold rows.
+        owned: whether connections are told with the process that the host's sensor saw hold them.
+    """
     name = event_class.name
     columns = {column.name for column in event_class.stored}
     expression = _ASSET.get(name, _HOST_ASSET).format(private=_PRIVATE)
@@ -202,7 +217,8 @@ def _with_asset(event_class: EventClass, known: frozenset[str], owned: bool) -> 
             expression = expression.replace(f"{alias}.asset", "CAST(NULL AS VARCHAR)")
     peer = f", {'b.asset' if 'b' in joins else 'CAST(NULL AS VARCHAR)'} AS peer_asset"
     rows = _owned_rows(event_class) if owned else f"{name}_stored"
-    return f"SELECT t.*, {expression} AS asset{peer if name == 'network_activity' else ''} FROM {rows} t " + " ".join(
+    more = peer if name == "network_activity" else _CALLER if name == "api_activity" else ""
+    return f"SELECT t.*, {expression} AS asset{more} FROM {rows} t " + " ".join(
         f"LEFT JOIN {table} {alias} ON {condition}" for alias, (table, condition) in joins.items()
     )
 

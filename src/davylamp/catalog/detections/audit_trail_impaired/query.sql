@@ -2,11 +2,8 @@ WITH calls AS (
   SELECT
     time, actor, access_key, src_ip, user_agent, service, operation, region, error_code, error_message,
     request, response, event_uid, path, line, frame, byte_offset,
-    coalesce(
-      nullif(account_uid, ''), nullif(regexp_extract(actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
-    ) AS account,
-    CASE WHEN actor LIKE '%:assumed-role/%' THEN regexp_extract(actor, '^(.*:assumed-role/[^/]+)', 1)
-      ELSE coalesce(nullif(actor, ''), nullif(access_key, ''), 'unknown') END AS principal
+    account,
+    principal
   FROM api_activity
   WHERE operation IN (
     'StopLogging', 'DeleteTrail', 'UpdateTrail', 'PutEventSelectors', 'DeleteEventDataStore', 'StopEventDataStoreIngestion',

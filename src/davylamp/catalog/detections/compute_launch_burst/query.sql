@@ -2,11 +2,8 @@ WITH calls AS (
   SELECT
     time, actor, access_key, src_ip, user_agent, operation, region, error_code, request, response, event_uid,
     path, line, frame, byte_offset,
-    coalesce(
-      nullif(account_uid, ''), nullif(regexp_extract(actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
-    ) AS account,
-    CASE WHEN actor LIKE '%:assumed-role/%' THEN regexp_extract(actor, '^(.*:assumed-role/[^/]+)', 1)
-      ELSE coalesce(nullif(actor, ''), nullif(access_key, ''), 'unknown') END AS principal,
+    account,
+    principal,
     coalesce(
       nullif(regexp_extract(request, '"[iI]nstanceTypes?"[^a-z"]*"([a-z0-9-]+[.][a-z0-9-]+)"', 1), ''),
       nullif(regexp_extract(response, '"[iI]nstanceType"[ ]*:[ ]*"([a-z0-9-]+[.][a-z0-9-]+)"', 1), ''),
@@ -109,9 +106,7 @@ alike AS (
 ),
 began AS (
   SELECT
-    coalesce(
-      nullif(account_uid, ''), nullif(regexp_extract(actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
-    ) AS account,
+    account,
     CAST(floor(epoch(min(time)) / 3600) AS BIGINT) AS first_hour
   FROM api_activity
   GROUP BY 1

@@ -2,11 +2,8 @@ WITH calls AS (
   SELECT
     time, actor, access_key, src_ip, user_agent, service, operation, region, error_code, error_message,
     request, response, event_uid, path, line, frame, byte_offset,
-    coalesce(
-      nullif(account_uid, ''), nullif(regexp_extract(actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
-    ) AS account,
-    CASE WHEN actor LIKE '%:assumed-role/%' THEN regexp_extract(actor, '^(.*:assumed-role/[^/]+)', 1)
-      ELSE coalesce(nullif(actor, ''), nullif(access_key, ''), 'unknown') END AS principal
+    account,
+    principal
   FROM api_activity
   WHERE (coalesce(src_ip, '') NOT LIKE '%.amazonaws.com')
     AND (
@@ -81,12 +78,8 @@ firsts AS (
 ),
 breadth AS (
   SELECT
-    coalesce(
-      nullif(api_activity.account_uid, ''),
-      nullif(regexp_extract(api_activity.actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
-    ) AS account,
-    CASE WHEN actor LIKE '%:assumed-role/%' THEN regexp_extract(actor, '^(.*:assumed-role/[^/]+)', 1)
-      ELSE coalesce(nullif(actor, ''), nullif(access_key, ''), 'unknown') END AS principal,
+    account,
+    principal,
     CAST(floor(epoch(time) / 86400) AS BIGINT) AS day,
     count(DISTINCT concat(coalesce(service, ''), coalesce(operation, ''))) AS operations_count
   FROM api_activity
@@ -95,9 +88,7 @@ breadth AS (
 ),
 began AS (
   SELECT
-    coalesce(
-      nullif(account_uid, ''), nullif(regexp_extract(actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
-    ) AS account,
+    account,
     min(time) AS first_at
   FROM api_activity
   GROUP BY 1

@@ -2,11 +2,8 @@ WITH calls AS (
   SELECT
     time, actor, access_key, src_ip, user_agent, service, operation, region, error_code, request, response, event_uid,
     path, line, frame, byte_offset,
-    coalesce(
-      nullif(account_uid, ''), nullif(regexp_extract(actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
-    ) AS account,
-    CASE WHEN actor LIKE '%:assumed-role/%' THEN regexp_extract(actor, '^(.*:assumed-role/[^/]+)', 1)
-      ELSE coalesce(nullif(actor, ''), nullif(access_key, ''), 'unknown') END AS principal,
+    account,
+    principal,
     CASE
       WHEN service LIKE 'codebuild.%' AND regexp_matches(operation, '^(CreateProject|CreateFleet|StartBuild|StartBuildBatch|StartSandbox)$')
         THEN 'CodeBuild'
@@ -64,9 +61,7 @@ own AS (
 ),
 began AS (
   SELECT
-    coalesce(
-      nullif(account_uid, ''), nullif(regexp_extract(actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
-    ) AS account,
+    account,
     CAST(floor(epoch(min(time)) / 3600) AS BIGINT) AS first_hour
   FROM api_activity
   GROUP BY 1

@@ -2,11 +2,8 @@ WITH calls AS (
   SELECT
     time, actor, access_key, src_ip, user_agent, operation, region, error_code, request, response, event_uid,
     path, line, frame, byte_offset,
-    coalesce(
-      nullif(account_uid, ''), nullif(regexp_extract(actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
-    ) AS account,
-    CASE WHEN actor LIKE '%:assumed-role/%' THEN regexp_extract(actor, '^(.*:assumed-role/[^/]+)', 1)
-      ELSE coalesce(nullif(actor, ''), nullif(access_key, ''), 'unknown') END AS principal,
+    account,
+    principal,
     coalesce(
       nullif(regexp_extract(request, '"[iI]nstanceTypes?"[^a-z"]*"([a-z0-9-]+[.][a-z0-9-]+)"', 1), ''),
       nullif(regexp_extract(response, '"[iI]nstanceType"[ ]*:[ ]*"([a-z0-9-]+[.][a-z0-9-]+)"', 1), ''),
@@ -52,9 +49,7 @@ triples AS (
 ),
 began AS (
   SELECT
-    coalesce(
-      nullif(account_uid, ''), nullif(regexp_extract(actor, '^arn:[^:]*:[^:]*:[^:]*:([0-9]+):', 1), ''), 'unknown'
-    ) AS account,
+    account,
     region,
     min(time) AS region_call_at,
     min(CASE WHEN read_only THEN NULL ELSE time END) AS region_change_at
