@@ -246,10 +246,11 @@ def pool_socket() -> None:
 
 
 if __name__ == "__main__":
-    from tests.catalog import host_cpu_cases
+    from tests.catalog import host_cpu_cases, host_socket_cases
 
     steady_compute()
     pool_socket()
     host_cpu_cases.memory_shape()
     host_cpu_cases.accounting_gap()
     host_cpu_cases.hidden()
+    host_socket_cases.message_lattice()

@@ -1,0 +1,1 @@
+"""The detection `socket_message_lattice`."""
