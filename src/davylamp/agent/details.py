@@ -35,12 +35,14 @@ class Reader:
         boot: when the machine booted.
         first_namespaces: namespaces of the first process, from which others may differ.
         refused: what could not be read for want of permission -> how often.
+        garbled_count: readings that no kernel writes: something lies over a process's folder.
     """
 
     users: dict[int, str]
     boot: float
     proc: str = "/proc"
     refused: dict[str, int] = field(default_factory=dict)
+    garbled_count: int = 0
     first_namespaces: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -51,9 +53,13 @@ class Reader:
         place = f"{self.proc}/{known.pid}"
         try:
             status = status_fields(read_bytes(f"{place}/status"))
+            user_uid = int(status["Uid"].split()[1])
+            capabilities = int(status.get("CapEff", "0"), 16)
         except OSError:
             return None
-        user_uid = int(status.get("Uid", "0\t0").split()[1])
+        except (ValueError, LookupError):
+            self.garbled_count += 1
+            return None
         columns: dict[str, object] = {
             "process_pid": known.pid,
             "process_started_at": procfs.started_at(known, self.boot),
@@ -71,7 +77,7 @@ class Reader:
             return columns | {"image_state": "none"}
         command = self._bytes(f"{place}/cmdline")
         columns["command_line"] = plain(command.rstrip(b"\0").replace(b"\0", b" "))
-        columns["capability_names"] = capability_names(int(status.get("CapEff", "0"), 16)) or None
+        columns["capability_names"] = capability_names(capabilities) or None
         columns["terminal"] = _terminal(known.terminal)
         columns["login_user_name"] = self._login_user(place)
         columns |= self._image(place) | self._script(command, place) | self._place(place)

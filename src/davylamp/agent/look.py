@@ -35,24 +35,25 @@ def look_at_host(
         state: collects what does not move (startup items, services, settings); gives what knows files' packages.
         tick: told the seconds passed, about once a second.
     """
-    look = Look(recorder, time.time())
+    clock = steady_clock()
+    look = Look(recorder, clock())
     boot = procfs.boot_at()
     recorder.header(look.at, boot_at=boot, user_uid=os.geteuid())
     state_comparison(look)
     table = Table(Reader(users_of(), boot))
     table.refresh()
     table.owner_of = state(look)
-    table.tell(Look(recorder, time.time()), table.refresh(), "snapshot")
+    table.tell(Look(recorder, clock()), table.refresh(), "snapshot")
     connections = Connections(table)
-    opened = connections.open(Look(recorder, time.time()))
+    opened = connections.open(Look(recorder, clock()))
     if opened:
-        connections.record_listening(Look(recorder, time.time()))
-        connections.record_changed(Look(recorder, time.time()))
-    observation = Observation(recorder, table, connections if opened else None, capture)
+        connections.record_listening(Look(recorder, clock()))
+        connections.record_changed(Look(recorder, clock()))
+    observation = Observation(recorder, table, connections if opened else None, capture, clock=clock)
     try:
         observation.run(duration_s, longest_s, tick)
     finally:
-        last = Look(recorder, time.time())
+        last = Look(recorder, clock())
         if opened:
             connections.record_changed(last, everything=True)
             connections.finish(last)
@@ -60,8 +61,26 @@ def look_at_host(
         capture.close()
         if capture.refused:
             last.could_not_look("packets", capture.refused)
+        if observation.stopped_after_s is not None:
+            last.could_not_look(
+                "the rest of the look",
+                f"stopped after {observation.stopped_after_s:.0f} s of {duration_s:.0f} s; what computes with pauses "
+                "may not have been seen",
+            )
         collect_hidden(last, table)
+        if table.reader.garbled_count:
+            last.could_not_look(
+                "processes whose status is garbled",
+                f"{table.reader.garbled_count} readings are not as a kernel writes them: see what is mounted over "
+                "/proc (findmnt -R /proc)",
+            )
         state_refusals(last, table.reader.refused)
+
+
+def steady_clock() -> Callable[[], float]:
+    """The time of day as it was when this was called, and what has passed since: nobody sets it back."""
+    wall, steady = time.time(), time.monotonic()
+    return lambda: wall + time.monotonic() - steady
 
 
 def state_refusals(look: Look, refused: dict[str, int]) -> None:

@@ -31,6 +31,8 @@ class Observation:
         table: the processes, refreshed at every step.
         connections: the connections, or None where the kernel tells none.
         capture: keeps packets of suspects' connections, or None where that is not wanted.
+        clock: seconds since 1970; one that nobody sets back meanwhile.
+        stopped_after_s: when a stop ended the window, None when it ran to its end.
     """
 
     recorder: Recorder
@@ -40,6 +42,8 @@ class Observation:
     suspects: Suspects = field(default_factory=Suspects)
     rows: dict[tuple[int, int], list[dict[str, object]]] = field(default_factory=dict)
     before: dict[int, usage.Counters] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
+    stopped_after_s: float | None = None
 
     def run(self, duration_s: float, longest_s: float, tick: Tick) -> None:
         """Samples every second for so long, and up to `longest_s` while a suspect is listened to.
@@ -47,17 +51,19 @@ class Observation:
         A stop (KeyboardInterrupt) ends the window and keeps what was seen.
         """
         began = time.monotonic()
-        last_at, last = time.time(), procfs.machine_time()
+        last_at, last = self.clock(), procfs.machine_time()
         shown = self.table.stats
         self.before = {pid: usage.Counters(stat) for pid, stat in self.table.stats.items()}
         try:
             while (elapsed := time.monotonic() - began) < (longest_s if self._listens() else duration_s):
                 tick(elapsed)
                 time.sleep(min(STEP_S, max(0.05, max(duration_s, longest_s) - elapsed)))
-                at, now = time.time(), procfs.machine_time()
+                at, now = self.clock(), procfs.machine_time()
                 self._step(Look(self.recorder, at), last_at, now.at_s - last.at_s)
                 record_machine(self.recorder, last_at, last, now, shown, self.table.stats)
                 last_at, last, shown = at, now, self.table.stats
+        except KeyboardInterrupt:
+            self.stopped_after_s = time.monotonic() - began
         finally:
             self._write()
 

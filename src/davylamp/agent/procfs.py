@@ -13,6 +13,8 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 # PF_KTHREAD of the kernel's include/linux/sched.h: set for threads of the kernel, and not to be had by a program.
 KERNEL_THREAD_FLAG = 0x00200000
 READ_BYTES = 1 << 20
+# Mount options under which others' processes do not show, by their names and by their numbers.
+_HIDING = frozenset(b"hidepid=" + kind for kind in (b"1", b"2", b"4", b"noaccess", b"invisible", b"ptraceable"))
 
 
 @dataclass(slots=True)
@@ -167,24 +169,17 @@ def machine_time(proc: str = "/proc") -> MachineTime:
 
 
 def hides_processes(proc: str = "/proc") -> bool:
-    """Whether `/proc` is mounted with hidepid, so that others' processes are not shown to us."""
+    """Whether `/proc` is mounted with hidepid, so that others' processes are not shown to us.
+
+    Of mounts over one another, as a service manager lays them for its services, the last is the one that is seen.
+    """
     try:
         mounts = read_bytes(f"{proc}/self/mounts")
     except OSError:
         return False
+    options: list[bytes] = []
     for line in mounts.split(b"\n"):
         fields = line.split(b" ")
-        if len(fields) > 3 and fields[1] == os.fsencode(proc) and fields[2] == b"proc":
-            return any(
-                option
-                in (
-                    b"hidepid=1",
-                    b"hidepid=2",
-                    b"hidepid=invisible",
-                    b"hidepid=noaccess",
-                    b"hidepid=ptraceable",
-                    b"hidepid=4",
-                )
-                for option in fields[3].split(b",")
-            )
-    return False
+        if len(fields) > 3 and fields[1] == os.fsencode(proc):
+            options = fields[3].split(b",") if fields[2] == b"proc" else []
+    return any(option in _HIDING for option in options)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -87,7 +90,7 @@ def take_look(
     tick: Callable[[float], None] = _nothing if progress is None else _drawing(progress, length_s)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with target.open("w", encoding="ascii") as out, packets.open("wb") as kept:
+        with _stopped_by_terminate(), target.open("w", encoding="ascii") as out, packets.open("wb") as kept:
             recorder = Recorder(out.write)
             look_at_host(recorder, Capture(kept), length_s, longest_s, partial(_state, metadata, roots), tick)
             logs = login_logs(Look(recorder, time.time()), target.with_suffix(".journal.json"))
@@ -100,6 +103,19 @@ def take_look(
             hint=f"df -h {folder}; davylamp scan host --case DIR",
         ) from error
     return target, packets, logs
+
+
+@contextmanager
+def _stopped_by_terminate() -> Iterator[None]:
+    """Lets SIGTERM end the look as Ctrl-C does: what was seen until then is kept and judged."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _state(metadata: bool, roots: Sequence[Path], look: Look) -> OwnerOf:
