@@ -25,7 +25,8 @@ def _row(name: str, result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table_of(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in markdown."""
     lines = [head, ["---"] * len(head), *rows]
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in escaped)
@@ -40,9 +41,9 @@ def markdown(document: Mapping[str, Any]) -> str:
         f"Python {machine['python']}, DuckDB {machine['duckdb']}, pyarrow {machine['pyarrow']}; "
         f"scale {document['scale']:g}; median of {document['runs_count']} run(s); "
         f"load before the run {machine['load']:.1f}.",
-        _table(head, [_row(name, result) for name, result in results.items() if "scan" in result]),
+        table_of(head, [_row(name, result) for name, result in results.items() if "scan" in result]),
         "Other floors and peers on the same files:",
-        _table(
+        table_of(
             ["evidence", "what", "wall", "CPU", "peak memory", "scan's wall : its wall (CPU : CPU)"],
             [line for name, result in results.items() if "scan" in result for line in _others(name, result)],
         ),

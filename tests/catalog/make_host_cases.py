@@ -246,7 +246,7 @@ def pool_socket() -> None:
 
 
 if __name__ == "__main__":
-    from tests.catalog import host_cpu_cases, host_socket_cases
+    from tests.catalog import host_cpu_cases, host_image_cases, host_socket_cases
 
     steady_compute()
     pool_socket()
@@ -254,3 +254,4 @@ if __name__ == "__main__":
     host_cpu_cases.accounting_gap()
     host_cpu_cases.hidden()
     host_socket_cases.message_lattice()
+    host_image_cases.image_content()

@@ -23,6 +23,7 @@ from davylamp.app.host_logs import login_logs
 from davylamp.app.places import state_folder
 from davylamp.app.progress import Progress
 from davylamp.app.scan import ScanRequest, ScanResult, scan
+from davylamp.app.suspect_images import look_into_images
 from davylamp.errors import CaseError
 from davylamp.store.case import Case
 
@@ -95,6 +96,7 @@ def take_look(
             look_at_host(recorder, Capture(kept), length_s, longest_s, partial(_state, metadata, roots), tick)
             logs = login_logs(Look(recorder, time.time()), target.with_suffix(".journal.json"))
         remove_if_empty(str(packets))
+        look_into_images(target)
     except OSError as error:
         raise CaseError(
             "what the host shows cannot be kept",

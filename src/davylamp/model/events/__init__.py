@@ -9,6 +9,7 @@ from davylamp.model.events.device_inventory import DEVICE_INVENTORY
 from davylamp.model.events.dns_activity import DNS_ACTIVITY
 from davylamp.model.events.file_activity import FILE_ACTIVITY
 from davylamp.model.events.host_setting import HOST_SETTING
+from davylamp.model.events.image_content import IMAGE_CONTENT
 from davylamp.model.events.listening_port import LISTENING_PORT
 from davylamp.model.events.network_activity import NETWORK_ACTIVITY
 from davylamp.model.events.process_activity import PROCESS_ACTIVITY
@@ -35,6 +36,7 @@ EVENT_CLASSES: dict[str, EventClass] = {
         HOST_SETTING,
         DECLARED_NEED,
         FILE_ACTIVITY,
+        IMAGE_CONTENT,
         RESOURCE_USAGE,
         DEVICE_INVENTORY,
         DETECTION_FINDING,

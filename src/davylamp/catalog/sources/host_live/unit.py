@@ -23,6 +23,7 @@ CLASSES = (
     "service_state",
     "host_setting",
     "file_activity",
+    "image_content",
     "resource_usage",
     "device_inventory",
     "dns_activity",

@@ -1,0 +1,120 @@
+"""The score sheet of miners and look-alikes: `python -m bench.score_sheet [DRILL ...] [--seeds 3] [--observe 20s]`.
+
+Plays every drill once for each seed, one after the other, and tells how often it came out as it should, by which
+detections, and after how long. Run it as root on a machine that does nothing else; a whole seed takes about ten
+minutes. `--write` puts the table into the README and the runs into `bench/results/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.table import table_of
+from davylamp.app.drill import COULD_NOT_PLAY, chosen_drills, run_drill
+from davylamp.kit.drill import CAUGHT
+from davylamp.units import parse_duration
+
+HERE = Path(__file__).parent
+RESULT = HERE / "results" / "score-sheet.json"
+BEGIN, END = "<!-- score sheet begin -->", "<!-- score sheet end -->"
+HEAD = [
+    "",
+    "what is played",
+    "runs",
+    "came out right",
+    "by (runs)",
+    "after, s (min / median / max)",
+    "least probability",
+]
+
+
+def played(names: Sequence[str], seeds: int, observe_s: float | None) -> list[dict[str, Any]]:
+    """One record a run: the outcome, its seed, the machine's load before it."""
+    runs = []
+    for seed in range(1, seeds + 1):
+        for drill in chosen_drills(names):
+            load = os.getloadavg()[0]
+            outcome = run_drill(drill, observe_s, seed)
+            runs.append({**asdict(outcome), "seed": seed, "load": round(load, 1), "as_expected": outcome.as_expected})
+            print(
+                f"{seed} {outcome.letter} {outcome.uid}: {outcome.verdict} {outcome.reason}",
+                file=sys.stderr,
+                flush=True,
+            )
+    return runs
+
+
+def markdown(document: Mapping[str, Any]) -> str:
+    """The table and what it rests on."""
+    by_drill: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for run in document["runs"]:
+        by_drill.setdefault((run["letter"], run["title"]), []).append(run)
+    loads = [run["load"] for run in document["runs"]]
+    told = (
+        f"{document['seeds']} seed(s) each, looked at for {document['observe']}; {document['cores_count']} cores, "
+        f"{document['system']}, load before a run {min(loads):.1f} to {max(loads):.1f}; {document['at']}."
+    )
+    return f"{told}\n\n" + table_of(HEAD, [_row(letter, title, runs) for (letter, title), runs in by_drill.items()])
+
+
+def _row(letter: str, title: str, runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    done = [run for run in runs if run["verdict"] != COULD_NOT_PLAY]
+    if not done:
+        return [letter, title, "0", f"could not play: {runs[0]['reason']}", "", "", ""]
+    right = sum(run["as_expected"] for run in done)
+    named = Counter(unit for run in done for unit in run["units"])
+    units = ", ".join(f"`{unit}` ({count})" for unit, count in named.most_common()) or "nothing"
+    caught = [run for run in done if run["verdict"] == CAUGHT]
+    delays = sorted(run["after_s"] for run in caught)
+    after = f"{delays[0]:.0f} / {statistics.median(delays):.0f} / {delays[-1]:.0f}" if delays else ""
+    least = min((run["probability"] for run in caught), default=None)
+    verdict = f"{right} {'caught' if runs[0]['expects'] == CAUGHT else 'quiet'}"
+    return [letter, title, str(len(done)), verdict, units, after, "" if least is None else f"{least:.3f}"]
+
+
+def write_into(readme: Path, document: Mapping[str, Any]) -> None:
+    """Puts the table between the README's two markers."""
+    text = readme.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    readme.write_text(f"{before}{BEGIN}\n\n{markdown(document)}\n\n{END}{after}", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Plays, prints the table, and keeps both where that is wanted."""
+    parser = argparse.ArgumentParser(prog="python -m bench.score_sheet", description=__doc__.partition("\n")[0])
+    parser.add_argument("drills", nargs="*", metavar="DRILL", help="a letter or name; all where none is named")
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each (default 3)")
+    parser.add_argument(
+        "--observe", default="", metavar="DURATION", help="how long to look (default: as scan host does)"
+    )
+    parser.add_argument("--write", action="store_true", help="keep the runs and put the table into the README")
+    chosen = parser.parse_args(arguments)
+    system = os.uname()
+    document = {
+        "at": f"{datetime.now(UTC):%Y-%m-%d}",
+        "seeds": chosen.seeds,
+        "observe": chosen.observe or "20 s, up to 60 s while a suspect is listened to",
+        "cores_count": os.cpu_count(),
+        "system": f"{system.sysname} {system.release.partition('-')[0]}",
+        "runs": played(chosen.drills, chosen.seeds, parse_duration(chosen.observe) if chosen.observe else None),
+    }
+    print(markdown(document))
+    if chosen.write:
+        RESULT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_into(HERE / "README.md", document)
+    return 0 if all(run["as_expected"] for run in document["runs"]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

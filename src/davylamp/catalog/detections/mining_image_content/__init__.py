@@ -1,0 +1,1 @@
+"""The detection `mining_image_content`."""
