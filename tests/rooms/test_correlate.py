@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from davylamp.correlate.fusion import FACT_PROBABILITY, PRIOR_PROBABILITY, fused_llr, is_incident, posterior
 from davylamp.correlate.incidents import correlate
 from davylamp.model.asset import Asset
-from davylamp.model.finding import AssetRef, Evidence, Finding
+from davylamp.model.finding import AssetRef, Evidence, Finding, Observable
 from davylamp.model.incident import Incident
 from davylamp.model.money import Cost
 from davylamp.model.severity import Confidence, Severity
@@ -331,3 +331,25 @@ def test_what_a_process_computes_and_what_it_says_on_one_connection_count_more_t
     assert is_incident([computes, speaks])
     assert not is_incident([computes, elsewhere])
     assert not is_incident([computes, replace(computes, uid="again")])
+
+
+def test_a_pool_on_an_address_of_the_machine_itself_is_looked_for_there_and_not_at_the_security_group() -> None:
+    """A proxy or a tunnel listens there."""
+    said = [Observable("ip", "127.0.0.1"), Observable("port", "3333")]
+    heard = replace(finding("heard", "wire", 9.0, fact=True, process="7@a"), observables=tuple(said))
+    [made] = incidents(heard)
+    steps = " ".join(made.next_steps)
+    assert "sport = :3333" in steps
+    assert "security group" not in steps
+    both = replace(heard, observables=(*said, Observable("ip", "192.0.2.1")))
+    [made] = incidents(both)
+    assert "traffic to 192.0.2.1," in " ".join(made.next_steps)
+
+
+def test_every_process_is_frozen_with_what_it_started_and_its_image_kept() -> None:
+    [made] = incidents(
+        finding("a", "wire", 9.0, fact=True, process="7@a"), finding("b", "wire", 9.0, fact=True, process="12@b")
+    )
+    steps = " ".join(made.next_steps)
+    assert "kill -STOP 7 12; pkill -STOP -P 7,12" in steps
+    assert "for p in 7 12; do cp /proc/$p/exe miner-$p.bin" in steps

@@ -9,7 +9,7 @@ from davylamp.kit.detection import Row
 from davylamp.kit.engine import Engine
 from davylamp.kit.findings import instant
 from davylamp.kit.processes import process_asset, process_evidence, process_named, process_started_at
-from davylamp.model.finding import EVIDENCE_SHOWN_COUNT, AssetRef, Finding
+from davylamp.model.finding import EVIDENCE_SHOWN_COUNT, AssetRef, Evidence, Finding
 from davylamp.model.usage import ComputeUsage
 
 RECORD_COLUMNS = ("lineage", "container_uid", "image_state", "working_folder")
@@ -94,12 +94,29 @@ def _known(engine: Engine, pids: Sequence[int]) -> _Known:
 
 
 def _with_record(finding: Finding, known: _Known) -> Finding:
-    """Cites the process's own record first, where the finding's evidence does not say whose image and arguments."""
+    """Cites the process's own record first, where the finding's evidence does not say whose image and arguments.
+
+    Where it cites that record, all that the record tells of the process stands there.
+    """
+    told = {_place(row): row for key in _keys(finding) if (row := known.records.get(key)) is not None}
+    finding = replace(finding, evidence=tuple(_told_in_full(item, told) for item in finding.evidence))
     if any("image_path" in item.columns or "command_line" in item.columns for item in finding.evidence):
         return finding
-    rows = [row for key in _keys(finding) if (row := known.records.get(key)) is not None]
+    rows = list(told.values())
     cited = (*process_evidence(rows, RECORD_COLUMNS), *finding.evidence)
     return replace(finding, evidence=cited[:EVIDENCE_SHOWN_COUNT], evidence_count=finding.evidence_count + len(rows))
+
+
+def _told_in_full(item: Evidence, told: Mapping[tuple[object, ...], Row]) -> Evidence:
+    row = told.get((item.path, item.line, item.byte_offset))
+    if row is None:
+        return item
+    [whole] = process_evidence([row], RECORD_COLUMNS)
+    return replace(item, columns={**whole.columns, **item.columns})
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    return str(row["path"]), row.get("line"), row.get("byte_offset")
 
 
 def _with_usage(finding: Finding, known: _Known) -> Finding:

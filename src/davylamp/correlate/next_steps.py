@@ -7,6 +7,7 @@ terminate, sweep every region.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 
 from davylamp.correlate.fusion import TELLING_LLR
@@ -33,16 +34,19 @@ def next_steps(findings: Sequence[Finding]) -> tuple[str, ...]:
 
 def _host_steps(findings: Sequence[Finding], hosts: str) -> list[str]:
     telling = [each for each in findings if each.fact or each.llr >= TELLING_LLR]
-    remotes = _observed(telling, "mining", ("ip", "domain"))
-    cut = f" to {remotes}" if remotes else " except what the service needs"
-    steps = [f"Cut {hosts} off from outgoing traffic{cut}, at the security group or with nftables."]
+    steps = _cut_off(telling, hosts)
     pids = sorted({name.partition("@")[0] for name in _names(telling, "process")}, key=lambda pid: (len(pid), pid))
     if pids:
-        # A process that is stopped keeps its memory, its open files and its image, even where the file is gone.
+        # A process that is stopped keeps its memory, its open files and its image, even where the file is gone; what
+        # it started goes on computing when it is stopped alone.
+        named = pids[:PIDS_SHOWN_COUNT]
+        one = len(named) == 1
+        place, begin, end = (named[0], "", "") if one else ("$p", f"for p in {' '.join(named)}; do ", "; done")
         steps += [
-            f"Freeze it without losing it: kill -STOP {' '.join(pids[:PIDS_SHOWN_COUNT])}",
-            f"Keep its image and its traces: cp /proc/{pids[0]}/exe miner.bin; tr '\\0' ' ' < /proc/{pids[0]}/cmdline; "
-            f"ls -l /proc/{pids[0]}/fd; a disk snapshot where you can.",
+            f"Freeze {'it' if one else 'them'} without losing anything: kill -STOP {' '.join(named)}; "
+            f"pkill -STOP -P {','.join(named)}",
+            f"Keep image and traces: {begin}cp /proc/{place}/exe miner-{place}.bin; tr '\\0' ' ' < "
+            f"/proc/{place}/cmdline; ls -l /proc/{place}/fd{end}; a disk snapshot where you can.",
         ]
     else:
         steps.append(
@@ -50,6 +54,32 @@ def _host_steps(findings: Sequence[Finding], hosts: str) -> list[str]:
         )
     steps.append(f"Remove what would restart the miner on {hosts}: cron, systemd units, authorized_keys; then stop it.")
     return steps
+
+
+def _cut_off(telling: Sequence[Finding], hosts: str) -> list[str]:
+    """What lies behind an address of the machine's own is reached through another program there."""
+    remotes = _values(telling, "mining", ("ip", "domain"))
+    here = {remote for remote in remotes if _is_loopback(remote)}
+    elsewhere = _joined(remotes - here)
+    steps = []
+    if elsewhere or not here:
+        to = f" to {elsewhere}" if elsewhere else " except what the service needs"
+        steps.append(f"Cut {hosts} off from outgoing traffic{to}, at the security group or with nftables.")
+    if here:
+        ports = sorted(_values(telling, "mining", ("port",)))
+        asked = f" '{' or '.join(f'sport = :{port}' for port in ports[:4])}'" if ports else ""
+        steps.append(
+            f"The pool is reached through {_joined(here)}, an address of {hosts} itself: see who listens there "
+            f"(ss -ltnp{asked}) and where that sends, and cut that off."
+        )
+    return steps
+
+
+def _is_loopback(remote: str) -> bool:
+    try:
+        return ipaddress.ip_address(remote).is_loopback
+    except ValueError:
+        return False
 
 
 def _login_steps(findings: Sequence[Finding], hosts: str) -> list[str]:
@@ -92,15 +122,17 @@ def _names(findings: Sequence[Finding], kind: str) -> set[str]:
 
 
 def _observed(findings: Sequence[Finding], stage: str | None, types: tuple[str, ...]) -> str:
-    return _joined(
-        {
-            observable.value
-            for finding in findings
-            if stage is None or finding.stage == stage
-            for observable in finding.observables
-            if observable.type in types
-        }
-    )
+    return _joined(_values(findings, stage, types))
+
+
+def _values(findings: Sequence[Finding], stage: str | None, types: tuple[str, ...]) -> set[str]:
+    return {
+        observable.value
+        for finding in findings
+        if stage is None or finding.stage == stage
+        for observable in finding.observables
+        if observable.type in types
+    }
 
 
 def _joined(names: set[str], shown_count: int = 4) -> str:

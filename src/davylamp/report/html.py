@@ -17,6 +17,7 @@ from davylamp.model.coverage import COULD_NOT_LOOK, NO, YES
 from davylamp.model.finding import STAGES
 from davylamp.report import wording
 from davylamp.report.charts import Curve, Rhythm, Timeline, cpu_curve, rhythm, timeline
+from davylamp.report.process_cards import ProcessCard, process_cards
 from davylamp.report.visible import WORD_SHOWN_COUNT, clipped, visible
 from davylamp.report.wording import Record
 from davylamp.units import format_bytes, format_duration, format_usd
@@ -47,6 +48,7 @@ class IncidentView:
     numbers: Mapping[str, int]
     timeline: Timeline | None
     plots: tuple[Plot, ...]
+    processes: tuple[ProcessCard, ...]
 
 
 def render_html(scan: Record) -> str:
@@ -96,6 +98,7 @@ def _incident_views(scan: Record) -> tuple[IncidentView, ...]:
                 numbers={finding["uid"]: place for place, finding in enumerate(mine, 1)},
                 timeline=timeline(mine, lambda finding: str(finding["stage"]), STAGES),
                 plots=_plots(mine),
+                processes=process_cards(incident, findings),
             )
         )
     return tuple(views)

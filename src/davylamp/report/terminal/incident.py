@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from davylamp.errors import UsageError
+from davylamp.report.process_cards import process_cards
 from davylamp.report.terminal.page import ACCENT, COOL, HEADING, QUIET, STRONG, Page
 from davylamp.report.wording import (
     NO_ENTRY_POINT,
@@ -58,6 +59,18 @@ def _story(page: Page, story: list[Record]) -> None:
         page.row(page.joined((time, COOL), "  ", (stage, STRONG)), page.text(line["text"]), 23, 2)
 
 
+def incident_processes(page: Page, scan: Record, incident: Record) -> None:
+    """Who the processes are, so that nobody has to look them up before they end."""
+    cards = process_cards(incident, {finding["uid"]: finding for finding in scan["findings"]})
+    if not cards:
+        return
+    page.heading("Which processes")
+    for card in cards:
+        page.paragraph(page.text(card.name, STRONG), 2)
+        for label, text in card.facts:
+            page.row(page.text(label, QUIET), page.text(text), _LABEL_COLUMNS, 4)
+
+
 def incident_money(page: Page, incident: Record) -> None:
     """The four figures and what they rest on."""
     figures = money([incident["cost"]])
@@ -95,6 +108,7 @@ def render_incident(scan: Record, uid: str, console: Console) -> None:
     incident = matching[0]
     page = Page(console)
     incident_story(page, incident)
+    incident_processes(page, scan, incident)
     incident_money(page, incident)
     incident_steps(page, incident)
     page.heading("What says so")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from davylamp.report.terminal.incident import incident_money, incident_steps, incident_story
+from davylamp.report.terminal.incident import incident_money, incident_processes, incident_steps, incident_story
 from davylamp.report.terminal.lists import coverage_short
 from davylamp.report.terminal.page import ACCENT, COOL, QUIET, STRONG, Page
 from davylamp.report.wording import (
@@ -39,6 +39,7 @@ def render_scan(scan: Record, console: Console) -> None:
             page.blank()
             page.paragraph(f"Incident {number + 1} of {len(incidents)}", style=QUIET)
         incident_story(page, incident, STORY_SHOWN_COUNT)
+        incident_processes(page, scan, incident)
         incident_money(page, incident)
         incident_steps(page, incident)
     _loose(page, loose_findings(scan))
