@@ -29,7 +29,7 @@ class HostFile:
         self.length_s = length_s
         self.recorder = Recorder(self.lines.append, device_name=HOST)
         self.recorder.header(BEGAN_AT, boot_at=BEGAN_AT - 86_400)
-        for second in range(length_s):
+        for second in range(0, length_s, 1 if length_s <= 100 else 60):
             self.recorder.record(
                 "resource_usage", BEGAN_AT + second, metric="cpu", used_ratio=0.5, period_s=1.0, cpu_count=cpu_count
             )
@@ -64,6 +64,8 @@ class HostFile:
         """Windows of one second in which the process uses so many CPUs; none in the idle ones."""
         for second in range(self.length_s):
             used = 0.0 if second in idle else cpus
+            if len(idle) > 100 and second in idle and second % 60:
+                continue  # a long idleness is told by one window a minute: files stay small
             self.recorder.record(
                 "process_usage",
                 BEGAN_AT + second,
@@ -142,6 +144,12 @@ def steady_compute() -> None:
     made.burns(4242, started, cpus=4.0, idle=frozenset(second for second in range(60) if second % 10 >= 3))
     made.connection(4242, started, mining(60, 2), ("127.0.0.1", 18080))
     made.write(unit, "fires_on_three_seconds_of_ten_through_a_proxy_here")
+
+    made = HostFile(900)
+    started = made.process(4248, "dbus-worker", age_s=90_000)
+    made.burns(4248, started, cpus=1.0, idle=frozenset(range(860)))
+    made.connection(4248, started, mining(900, 6), POOL)
+    made.write(unit, "fires_on_one_that_idled_before")
 
     made = HostFile()
     started = made.process(700, "python3", age_s=500)

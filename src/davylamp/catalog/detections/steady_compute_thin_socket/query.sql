@@ -1,13 +1,28 @@
 -- Who burned CPU in the windows looked at; a pool of workers counts with the process that made it and talks for it.
-WITH burned AS (
+-- Only what a process did last: one that idled for hours and then began to compute is a miner like any other.
+WITH ended AS (
+  SELECT asset, process_pid, process_started_at, max(end_time) AS last_at
+  FROM process_usage
+  WHERE end_time > time
+  GROUP BY asset, process_pid, process_started_at
+),
+recent AS (
+  SELECT process_usage.*
+  FROM process_usage
+  JOIN ended
+    ON ended.asset = process_usage.asset AND ended.process_pid = process_usage.process_pid
+    AND ended.process_started_at = process_usage.process_started_at
+  WHERE process_usage.end_time > process_usage.time
+    AND epoch(ended.last_at) - epoch(process_usage.time) <= $look_back_s
+),
+burned AS (
   SELECT
     asset, process_pid, process_started_at,
     sum(cpu_user_s + cpu_system_s) AS cpu_s,
     count(*) AS windows_count,
     min(time) AS first_at,
     max(end_time) AS last_at
-  FROM process_usage
-  WHERE end_time > time
+  FROM recent
   GROUP BY asset, process_pid, process_started_at
 ),
 burning AS (
@@ -86,10 +101,9 @@ ranked AS (
       PARTITION BY member.asset, member.process_pid, member.process_started_at ORDER BY usage.time DESC
     ) AS place
   FROM member
-  JOIN process_usage AS usage
+  JOIN recent AS usage
     ON usage.asset = member.asset AND usage.process_pid = member.member_pid
     AND usage.process_started_at = member.member_started_at
-  WHERE usage.end_time > usage.time
   GROUP BY member.asset, member.process_pid, member.process_started_at, usage.time
 ),
 machine AS (
