@@ -38,8 +38,8 @@ class SteadyComputeThinSocket(Detection):
     bytes a second for whole cores. That is the best single feature of a host, and does not depend on names or level.
 
     How it decides.
-    Over the last ten minutes of a process (`look_back_s`: one that idled for hours and then began is seen), looked at for
-    at least 12 s (`seconds_least`) in at least 8 windows (`windows_count`): below that a start-up looks
+    Over the last ten minutes of a process (`look_back_s`: one that idled for hours and then began is seen), looked at
+    for at least 12 s (`seconds_least`) in at least 8 windows (`windows_count`): below that a start-up looks
     the same. At least a twentieth of one CPU (`cpu_least_ratio`; a miner throttled to a tenth of a core earns cents a
     month, knowledge base, cost; throttled to 30 % it was at 8 % on a machine that four others wanted too), 85 % of it
     in user mode (`user_least_ratio`: hashing calls the kernel for nothing; our emulations are at 97 to 100 %), and at
