@@ -8,7 +8,6 @@ of how many. Sizes are learned from each connection, none is known beforehand.
 from __future__ import annotations
 
 import itertools
-import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from davylamp.kit.rhythm import excess_ratio, exponential_distance, second_part_
 # Message numbers, nonces and difficulties make a message of one kind some bytes longer or shorter.
 TOLERANCE_BYTES = 4
 BURSTS_MOST_COUNT = 600
+# Of a look with more messages nothing can be said, and no file's counters may make us count to them.
+MESSAGES_MOST_COUNT = 30
 JOBS_SIZES_COUNT = 2
 # Notices of a new difficulty are rarer than jobs, or as many; one stray message is neither.
 JOB_LEAST_RATIO = 0.2
@@ -86,10 +87,10 @@ class Lattice:
 
 
 def lattice_of(readings: Sequence[Reading]) -> Lattice | None:
-    """The lattice of readings in time order; None where nothing moved."""
+    """The lattice of readings in time order; None where nothing moved, or too much at once."""
     step_s = _step(readings)
     bursts = _bursts(readings, step_s)[:BURSTS_MOST_COUNT]
-    if not bursts:
+    if not bursts or max(max(each.out_count, each.in_count) for each in bursts) > MESSAGES_MOST_COUNT:
         return None
     share, answer = _share_and_answer(bursts)
     alone = _pushes_alone(bursts, step_s)
@@ -249,10 +250,10 @@ def _prompt_ratio(bursts: Sequence[Burst]) -> float:
 
 
 def _dispersion(bursts: Sequence[Burst], duration_s: float, step_s: float) -> float:
-    counts = [each.out_count for each in bursts]
-    counts += [0] * max(0, round(duration_s / step_s) - len(counts))
-    mean = statistics.fmean(counts)
-    return statistics.pvariance(counts) / mean if mean > 0 else 0.0
+    looks_count = max(len(bursts), round(duration_s / step_s))
+    mean = sum(each.out_count for each in bursts) / looks_count
+    square = sum(each.out_count**2 for each in bursts) / looks_count
+    return (square - mean**2) / mean if mean > 0 else 0.0
 
 
 def _repeated_ratio(sizes: Sequence[float], jobs: Sequence[int]) -> float:
