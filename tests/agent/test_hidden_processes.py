@@ -142,6 +142,11 @@ def test_a_process_under_a_bind_mount_is_named_and_its_cpu_is_missed(burner: int
     document = _covered(burner, str(empty), LOOK, str(tmp_path / "case"))
     findings = {each["unit"]: each for each in document["findings"]}
     hidden = findings["hidden_process"]
+    rows = [json.loads(line) for line in next((tmp_path / "case" / "host").glob("*.jsonl")).read_text().splitlines()]
+    windows = [row for row in rows if row["record"] == "process_usage" and row["process_pid"] == burner]
+    assert len(windows) >= 8
+    assert sum(row["cpu_user_s"] for row in windows) >= 1.0
+    assert sum("busy_thread_count" in row for row in windows) >= 5
     assert {"type": "process.pid", "value": str(burner)} in hidden["observables"]
     assert any(asset["name"].startswith(f"{burner}@") for asset in hidden["assets"])
     assert str(Path(sys.executable).resolve()) in hidden["because"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 
 from davylamp.agent import procfs
@@ -10,12 +12,13 @@ from davylamp.agent.own_procfs import own_procfs
 from davylamp.agent.processes import Table
 from davylamp.agent.record import Look, plain
 
+PROC = "/proc"
 # What the walk over control groups may take.
 CONTROL_GROUPS_COUNT = 20000
 CONTROL_GROUP_FOLDER = "/sys/fs/cgroup"
 
 
-def hidden_pids(proc: str = "/proc") -> set[int]:
+def hidden_pids(proc: str = PROC) -> set[int]:
     """Processes that answer a signal or stand in a control group, and that a listing does not show.
 
     A process may start or end between two looks: one is hidden only when the listings before and after lack it,
@@ -94,7 +97,7 @@ def _answers(pid: int) -> bool:
     return True
 
 
-def covered_pids(proc: str = "/proc") -> set[int]:
+def covered_pids(proc: str = PROC) -> set[int]:
     """Processes that a listing names and whose folder is empty or another process's: something was laid over it.
 
     A process may end between the listing and the reading: one is covered only when it is so twice and still answers.
@@ -108,24 +111,34 @@ def _is_covered(pid: int, proc: str) -> bool:
     return known is None or known.pid != pid
 
 
+@contextlib.contextmanager
+def uncovered(look: Look) -> Iterator[tuple[str, frozenset[int]]]:
+    """Where to read processes from, and which of them are covered: `/proc`, or a view of our own where any are.
+
+    A covered process is then looked at like any other: what it runs, what it uses, whom it talks to.
+    """
+    covered = frozenset(covered_pids())
+    with contextlib.ExitStack() as stack:
+        proc = PROC
+        if covered:
+            try:
+                proc = stack.enter_context(own_procfs())
+            except OSError as error:
+                reason = f"no view of our own onto processes ({error.strerror}); CAP_SYS_ADMIN would allow one"
+                look.could_not_look("details of hidden processes", reason)
+        yield proc, covered
+
+
 def collect_hidden(look: Look, table: Table) -> None:
     """Records processes that hide from listings or from their details, as far as they can still be read."""
-    proc = table.reader.proc
     try:
-        hidden = {pid: ("list", ["sweep"]) for pid in hidden_pids(proc)}
+        hidden = {pid: ("list", ["sweep"]) for pid in hidden_pids()}
     except PermissionError as error:
         look.could_not_look("hidden processes", str(error))
         return
-    hidden |= {pid: ("details", ["list", "sweep"]) for pid in covered_pids(proc)}
-    if not hidden:
-        return
-    try:
-        with own_procfs() as own:
-            _tell(look, replace(table, reader=replace(table.reader, proc=own)), hidden)
-    except OSError as error:
-        reason = f"no view of our own onto processes ({error.strerror}); CAP_SYS_ADMIN would allow one"
-        look.could_not_look("details of hidden processes", reason)
-        _tell(look, table, hidden)
+    with uncovered(look) as (proc, covered):
+        hidden |= {pid: ("details", ["list", "sweep"]) for pid in covered}
+        _tell(look, replace(table, reader=replace(table.reader, proc=proc)), hidden)
 
 
 def _tell(look: Look, table: Table, hidden: dict[int, tuple[str, list[str]]]) -> None:

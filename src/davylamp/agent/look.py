@@ -10,7 +10,7 @@ from davylamp.agent import procfs
 from davylamp.agent.capture import Capture
 from davylamp.agent.connections import Connections
 from davylamp.agent.details import Reader, users_of
-from davylamp.agent.hidden_processes import collect_hidden
+from davylamp.agent.hidden_processes import collect_hidden, uncovered
 from davylamp.agent.machine_cpu import state_comparison
 from davylamp.agent.observe import Observation
 from davylamp.agent.processes import OwnerOf, Table
@@ -40,7 +40,21 @@ def look_at_host(
     boot = procfs.boot_at()
     recorder.header(look.at, boot_at=boot, user_uid=os.geteuid())
     state_comparison(look)
-    table = Table(Reader(users_of(), boot))
+    with uncovered(look) as (proc, covered):
+        table = Table(Reader(users_of(), boot, proc), covered=covered)
+        _look(recorder, capture, table, (duration_s, longest_s), state, tick, clock)
+
+
+def _look(
+    recorder: Recorder,
+    capture: Capture,
+    table: Table,
+    lengths_s: tuple[float, float],
+    state: State,
+    tick: Callable[[float], None],
+    clock: Callable[[], float],
+) -> None:
+    look, (duration_s, longest_s) = Look(recorder, clock()), lengths_s
     table.refresh()
     table.owner_of = state(look)
     table.tell(Look(recorder, clock()), table.refresh(), "snapshot")

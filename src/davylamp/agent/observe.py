@@ -52,7 +52,7 @@ class Observation:
         """
         began = time.monotonic()
         last_at, last = self.clock(), procfs.machine_time()
-        shown = self.table.stats
+        shown = self.table.shown()
         self.before = {pid: usage.Counters(stat) for pid, stat in self.table.stats.items()}
         try:
             while (elapsed := time.monotonic() - began) < (longest_s if self._listens() else duration_s):
@@ -60,8 +60,9 @@ class Observation:
                 time.sleep(min(STEP_S, max(0.05, max(duration_s, longest_s) - elapsed)))
                 at, now = self.clock(), procfs.machine_time()
                 self._step(Look(self.recorder, at), last_at, now.at_s - last.at_s)
-                record_machine(self.recorder, last_at, last, now, shown, self.table.stats)
-                last_at, last, shown = at, now, self.table.stats
+                shows = self.table.shown()
+                record_machine(self.recorder, last_at, last, now, shown, shows)
+                last_at, last, shown = at, now, shows
         except KeyboardInterrupt:
             self.stopped_after_s = time.monotonic() - began
         finally:
@@ -81,7 +82,7 @@ class Observation:
             spent = stat.ticks - before.stat.ticks if before is not None and same else stat.ticks
             # Threads and bytes are read of those alone that burn; all else is one small file a process.
             busy = spent > LEAST_CPU_RATIO * length_s * procfs.TICKS_PER_S
-            after[pid] = usage.counters_of(stat) if busy else usage.Counters(stat)
+            after[pid] = usage.counters_of(stat, self.table.reader.proc) if busy else usage.Counters(stat)
             if before is not None and same and (spent or (pid, stat.start_ticks) in self.rows):
                 columns = usage.window_columns(before, after[pid], length_s)
                 columns |= {"time": began_at, "end_time": look.at}

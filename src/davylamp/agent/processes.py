@@ -23,12 +23,20 @@ class Table:
 
     Args:
         owner_of: package and its state of an image, or None when packages are not looked at.
+        covered: processes that a listing of `/proc` shows nothing of, and that the reader reads all the same.
     """
 
     reader: Reader
     owner_of: OwnerOf | None = None
     stats: dict[int, Stat] = field(default_factory=dict)
     told: dict[int, int] = field(default_factory=dict)
+    covered: frozenset[int] = frozenset()
+
+    def shown(self) -> dict[int, Stat]:
+        """Those that a listing of `/proc` shows, as they were read last."""
+        return (
+            {pid: stat for pid, stat in self.stats.items() if pid not in self.covered} if self.covered else self.stats
+        )
 
     def refresh(self) -> set[int]:
         """Reads every listed process's stat anew; returns those that are new (or have the pid of another)."""

@@ -51,11 +51,11 @@ class RandomxMemoryShape(Detection):
     anything away.
 
     How it decides.
-    Fast mode: a mapping, or huge pages, of 2,080 MiB up to what may lie in one piece with it (256 MiB of cache and, for
-    each CPU, 2 MiB of scratchpad and a page to round it up; or 3 GiB where pages of 1 GiB are used), and as much memory
-    really in use. Light mode: the same from 256 MiB on, without the dataset. A size is a size: the process must
-    also compute (half a thread at the least, `busy_least_ratio`, over 8 windows), 90 % of it in user mode
-    (`user_least_ratio`) and move at most 20 kB for a second of CPU (`bytes_per_cpu_s_most`, as in
+    Fast mode: a mapping, or huge pages, of 2,080 MiB up to what may lie in one piece with it (256 MiB of cache and,
+    for each CPU, 2 MiB of scratchpad and a page to round it up; or 3 GiB where pages of 1 GiB are used), and as
+    much memory really in use. Light mode: 256 MiB and the scratchpads. A size is a size: the
+    process must also compute (a tenth of a CPU at the least, `busy_least_ratio`, over 5 windows), 90 % of it in
+    user mode (`user_least_ratio`) and move at most 20 kB for a second of CPU (`bytes_per_cpu_s_most`, as in
     `steady_compute_thin_socket`); heaps of that size that serve somebody move more.
     The ratio (natural log) is 2 for the dataset and 0.5 for the cache alone: few programs hold 2,080 to 2,400 MiB
     and only compute, many hold some 256 MiB. Added are 1 where it lies in huge pages, 0.5 where the busy threads
@@ -65,9 +65,9 @@ class RandomxMemoryShape(Detection):
     are published, the ratios are estimates; no labelled set of processes' memory exists.
 
     What it misses.
-    Other algorithms (kHeavyHash, Ethash on a GPU, variants of RandomX with smaller datasets); a miner that adds padding
-    to its memory; one in light mode without huge pages; one throttled below half a thread in the windows looked at;
-    a process that hides.
+    Other algorithms (kHeavyHash, Ethash on a GPU, variants of RandomX with smaller datasets); a miner that adds
+    padding to its memory; one in light mode without huge pages; one throttled below a tenth of a CPU; a process
+    that hides.
 
     What looks like it and is not.
     JVM heaps, Redis and databases with huge pages (they move bytes, and their sizes are round: 2 or 4 GiB), virtual
@@ -92,8 +92,8 @@ class RandomxMemoryShape(Detection):
         reads=("process_usage", "process_activity", "host_setting"),
         references=("https://github.com/tevador/RandomX", "https://attack.mitre.org/techniques/T1496/001/"),
     )
-    params: ClassVar[Mapping[str, object]] = {"light_bytes": CACHE_BYTES, "windows_count": 8}
-    busy_least_ratio = 0.5
+    params: ClassVar[Mapping[str, object]] = {"light_bytes": CACHE_BYTES, "windows_count": 5}
+    busy_least_ratio = 0.1
     user_least_ratio = 0.9
     bytes_per_cpu_s_most = 20_000.0
     # Resident memory is counted late and in part (batches of 64 pages a CPU): a hundredth may lack.
