@@ -7,6 +7,7 @@ from datetime import datetime
 from davylamp.kit.detection import Facts, Row
 from davylamp.kit.findings import instant
 from davylamp.model.finding import AssetRef
+from davylamp.units import format_duration
 
 SHOWN_ANCESTORS_COUNT = 3
 
@@ -68,3 +69,35 @@ def no_baseline(facts: Facts, event_class: str) -> str:
     if facts.has_rows("declared_need") or facts.looks_count(event_class) > 1:
         return ""
     return "no approved baseline and no second look: davylamp baseline approve"
+
+
+def changed_by(row: Row, what: str = "its file") -> str:
+    """Who changed a file and when: `its file was written at ... by vi (process 7) as root, 3 min after anna logged in`.
+
+    Args:
+        row: `changed_at`; `written_at` and `writer_*` where a change was seen; `source`, `login_at` and `login_name`
+            of the last log-in shortly before.
+    """
+    if isinstance(row.get("written_at"), datetime):
+        words = [f"{what} was written at {moment(row['written_at'])}"]
+        if row.get("writer_name") or row.get("writer_pid"):
+            pid = f" (process {row['writer_pid']})" if row.get("writer_pid") else ""
+            words.append(f"by {row.get('writer_name') or 'a process'}{pid}")
+        if row.get("writer_user_name"):
+            words.append(f"as {row['writer_user_name']}")
+        if row.get("writer_login_user_name"):
+            words.append(f"in a log-in session of {row['writer_login_user_name']}")
+    elif isinstance(row.get("changed_at"), datetime):
+        words = [f"{what} changed last at {moment(row['changed_at'])}"]
+    else:
+        return ""
+    return " ".join(words) + _shortly_after(row)
+
+
+def _shortly_after(row: Row) -> str:
+    if not row.get("source") or not isinstance(row.get("login_at"), datetime):
+        return ""
+    changed = row.get("written_at") or row.get("changed_at")
+    after_s = (instant(changed) - instant(row["login_at"])).total_seconds()
+    user = row.get("login_name") or "somebody"
+    return f", {format_duration(max(0.0, after_s))} after {user} logged in from {row['source']}"
