@@ -58,6 +58,7 @@ _STARTUP = """
 SELECT DISTINCT kind AS item_kind, file_path, name, sha256(coalesce(command, '')) AS sha256, command AS value
 FROM startup_item
 WHERE asset = {asset} AND time = {last} AND kind <> 'authorized_key' AND name IS NOT NULL AND coalesce(enabled, true)
+  AND coalesce(file_path, '') NOT LIKE '/run/systemd/transient/%'
   AND NOT (coalesce(file_package_state, '') = 'unmodified'
     AND coalesce(program_package_state, 'unmodified') = 'unmodified')
 """

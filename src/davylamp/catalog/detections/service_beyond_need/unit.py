@@ -26,8 +26,8 @@ class ServiceBeyondNeed(Detection):
     new. Each is told with the file that defines it, when that file was written and by whom, and who had logged in.
 
     Why it matters.
-    Every service is a way in, and a service of one's own is how miners come back after a restart (TeamTNT and Kinsing
-    install one). A host that runs what it needs and nothing else has fewer of both.
+    Every service is a way in, and a service of one's own is how miners come back after a restart (Hildegard
+    installs one: T1543.002). A host that runs what it needs and nothing else has fewer of both.
 
     How it decides.
     By name; of a template (`getty@tty1.service`) any instance is expected once one is. A service that no package owns

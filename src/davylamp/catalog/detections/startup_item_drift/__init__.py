@@ -1,0 +1,1 @@
+"""The detection `startup_item_drift`."""
