@@ -3,7 +3,7 @@
 WITH listed AS (
   SELECT
     asset, time, name, state, enabled, command, user_name, process_pid, file_path, file_package, path, line,
-    byte_offset, regexp_replace(name, '@[^.]*', '@') AS template
+    byte_offset, regexp_replace(name, '@[^.]*', '@', 'g') AS template
   FROM service_state
   WHERE asset IS NOT NULL AND name <> '' AND (
     -- What another unit starts (static, of a package) is explained by that unit; what systemd-run starts, by its user.
@@ -24,7 +24,7 @@ approved AS (
   GROUP BY asset
 ),
 known AS (
-  SELECT d.asset, regexp_replace(d.name, '@[^.]*', '@') AS template
+  SELECT d.asset, regexp_replace(d.name, '@[^.]*', '@', 'g') AS template
   FROM declared_need AS d
   JOIN approved AS a ON a.asset = d.asset AND a.approved_at = d.time
   WHERE d.kind = 'service'
