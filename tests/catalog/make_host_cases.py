@@ -197,6 +197,11 @@ def steady_compute() -> None:
     made.write(unit, "misses_a_thirtieth_of_a_core")
 
     made = HostFile()
+    made.burns(905, made.process(905, "hidden-worker"), cpus=0.03, cpu_wait_s=0.2)
+    made.connection(905, BEGAN_AT - 600, mining(20, 5), POOL)
+    made.write(unit, "fires_on_a_throttled_one_among_many_that_want_the_cpu")
+
+    made = HostFile()
     made.recorder.record("process_usage", BEGAN_AT, process_pid=-1, cpu_user_s="NaN", end_time="never")
     made.burns(906, made.process(906, "a\nb\x1b[31m\u202e"), cpus=float("1e308"))
     made.connection(906, 0.0, [(1.0, 2**62, 2**62)], ("not an address", 70000))

@@ -23,6 +23,7 @@ class Counters:
     involuntary_count: int | None = None
     transferred_bytes: int | None = None
     storage_bytes: int | None = None
+    waited_ns: int | None = None
 
 
 def counters_of(stat: Stat, proc: str = "/proc") -> Counters:
@@ -36,7 +37,7 @@ def counters_of(stat: Stat, proc: str = "/proc") -> Counters:
     except (OSError, KeyError, ValueError):
         pass  # another user's; the columns stay empty
     ticks: dict[int, int] = {}
-    voluntary = involuntary = 0
+    voluntary = involuntary = waited_ns = 0
     try:
         threads = os.listdir(f"{place}/task")[:THREADS_COUNT]
         for thread in threads:
@@ -46,19 +47,24 @@ def counters_of(stat: Stat, proc: str = "/proc") -> Counters:
             switches = status_fields(read_bytes(f"{place}/task/{thread}/status"))
             voluntary += int(switches.get("voluntary_ctxt_switches", "0"))
             involuntary += int(switches.get("nonvoluntary_ctxt_switches", "0"))
-    except (OSError, ValueError):
+            # Ran, waited for a CPU, and how often (Documentation/scheduler/sched-stats.rst).
+            waited_ns += int(read_bytes(f"{place}/task/{thread}/schedstat").split()[1])
+    except (OSError, ValueError, IndexError):
         return made  # it ended, or a thread of it did, while we read
     made.thread_ticks, made.voluntary_count, made.involuntary_count = ticks, voluntary, involuntary
+    made.waited_ns = waited_ns
     return made
 
 
 def window_columns(before: Counters, after: Counters, length_s: float) -> dict[str, object]:
     """Columns of `process_usage` for the window between two readings of one process."""
     old, new = before.stat, after.stat
+    waited_ns = _difference(before.waited_ns, after.waited_ns)
     return {
         "process_pid": new.pid,
         "cpu_user_s": (new.user_ticks - old.user_ticks) / TICKS_PER_S,
         "cpu_system_s": (new.system_ticks - old.system_ticks) / TICKS_PER_S,
+        "cpu_wait_s": None if waited_ns is None else waited_ns / 1e9,
         "thread_count": new.thread_count,
         "busy_thread_count": _busy_threads(before, after, length_s),
         "voluntary_switches_count": _difference(before.voluntary_count, after.voluntary_count),

@@ -13,6 +13,9 @@ PROCESS_USAGE = EventClass(
         Column("process_started_at", "TIMESTAMP", "UTC", "When the process started."),
         Column("cpu_user_s", "DOUBLE", "seconds", "CPU time in user mode, all threads."),
         Column("cpu_system_s", "DOUBLE", "seconds", "CPU time in the kernel, all threads."),
+        Column(
+            "cpu_wait_s", "DOUBLE", "seconds", "Time its threads were ready and waited for a CPU; null when not taken."
+        ),
         Column("cpu_allowed_count", "DOUBLE", "CPUs", "CPUs it may use: affinity, control group, machine."),
         Column("thread_count", "BIGINT", "count", "Threads at the end of the window."),
         Column(

@@ -19,6 +19,7 @@ burned AS (
   SELECT
     asset, process_pid, process_started_at,
     sum(cpu_user_s + cpu_system_s) AS cpu_s,
+    sum(coalesce(cpu_wait_s, 0.0)) AS wait_s,
     count(*) AS windows_count,
     min(time) AS first_at,
     max(end_time) AS last_at
@@ -28,12 +29,13 @@ burned AS (
 burning AS (
   SELECT * FROM burned
   WHERE windows_count >= $windows_count
-    AND cpu_s >= $cpu_least_ratio * (epoch(last_at) - epoch(first_at))
+    AND cpu_s + wait_s >= $cpu_least_ratio * (epoch(last_at) - epoch(first_at))
+    AND cpu_s >= $cpu_given_least_ratio * (epoch(last_at) - epoch(first_at))
 ),
 known AS (
   SELECT
     asset, process_pid, process_started_at, parent_process_pid, process_name, command_line, image_path, image_state,
-    image_package, image_package_state, user_name, container_uid, lineage, cpu_user_s, cpu_system_s, time AS known_at, path, line, byte_offset,
+    image_package, image_package_state, user_name, container_uid, lineage, path, line, byte_offset,
     row_number() OVER (
       PARTITION BY asset, process_pid, process_started_at ORDER BY time DESC, path DESC, byte_offset DESC
     ) AS place
@@ -106,9 +108,6 @@ ranked AS (
     AND usage.process_started_at = member.member_started_at
   GROUP BY member.asset, member.process_pid, member.process_started_at, usage.time
 ),
-machine AS (
-  SELECT asset, max(cpu_count) AS cpu_count FROM resource_usage GROUP BY asset
-),
 told AS (
   SELECT
     'window' AS kind, ranked.asset, ranked.process_pid, ranked.process_started_at, ranked.time, ranked.end_time,
@@ -130,8 +129,7 @@ told AS (
 SELECT
   told.*, process.parent_process_pid, process.process_name, process.command_line, process.image_path,
   process.image_state, process.image_package, process.image_package_state, process.user_name, process.container_uid,
-  process.lineage,
-  process.cpu_user_s AS whole_user_s, process.cpu_system_s AS whole_system_s, process.known_at, machine.cpu_count
+  process.lineage
 FROM told
 JOIN subject
   ON subject.asset = told.asset AND subject.process_pid = told.process_pid
@@ -139,5 +137,4 @@ JOIN subject
 LEFT JOIN process
   ON process.asset = told.asset AND process.process_pid = told.process_pid
   AND process.process_started_at = told.process_started_at
-LEFT JOIN machine ON machine.asset = told.asset
 ORDER BY told.asset, told.process_pid, told.process_started_at, told.kind, told.time, told.path, told.byte_offset

@@ -28,7 +28,6 @@ class Shape:
         moved: whether that connection carried anything in the window.
         talked: whether it carried payload both ways in the window.
         answered: whether that connection has carried payload both ways in its life.
-        whole_cpu_s: CPU seconds since the process started, 0 where nothing says.
     """
 
     first_at: datetime
@@ -44,8 +43,6 @@ class Shape:
     moved: bool
     talked: bool
     answered: bool
-    cpu_count: float
-    whole_cpu_s: float
 
 
 def shape_of(rows: Sequence[Row]) -> Shape | None:
@@ -80,10 +77,6 @@ def shape_of(rows: Sequence[Row]) -> Shape | None:
         answered=thin is not None
         and _whole(thin, "last_bytes_in") >= LEAST_SAID_BYTES
         and _whole(thin, "last_bytes_out") >= LEAST_SAID_BYTES,
-        cpu_count=max([_number(row, "cpu_count") for row in windows], default=0.0)
-        or max([_number(row, "cpu_allowed_count") for row in windows], default=0.0)
-        or 1.0,
-        whole_cpu_s=_number(windows[-1], "whole_user_s") + _number(windows[-1], "whole_system_s"),
     )
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import ClassVar
 
 from davylamp.catalog.detections.steady_compute_thin_socket.shape import Shape, shape_of
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates, instant
+from davylamp.kit.findings import candidates
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.kit.processes import parents_said, process_finding, process_named, process_started_at
 from davylamp.model.finding import Finding, Observable, Technique
 from davylamp.model.severity import Severity
-from davylamp.model.usage import ComputeUsage
 from davylamp.units import format_duration
 
 CITED = ("lineage", "container_uid", "cpu_user_s", "cpu_system_s", "transferred_bytes", "dst_ip", "dst_port")
@@ -39,25 +37,25 @@ class SteadyComputeThinSocket(Detection):
 
     How it decides.
     Over the last ten minutes of a process (`look_back_s`: one that idled for hours and then began is seen), looked at
-    for at least 12 s (`seconds_least`) in at least 8 windows (`windows_count`): below that a start-up looks
-    the same. At least a twentieth of one CPU (`cpu_least_ratio`; a miner throttled to a tenth of a core earns cents a
-    month, knowledge base, cost; throttled to 30 % it was at 8 % on a machine that four others wanted too), 85 % of it
+    for at least 12 s (`seconds_least`) in at least 8 windows (`windows_count`): below that a start-up looks the same.
+    At least a twentieth of one CPU (`cpu_least_ratio`; a miner throttled to a tenth of a core earns cents a month,
+    knowledge base, cost; time in which it was ready and waited for a CPU counts too, since throttled to 30 % one got
+    2 to 8 % of a CPU that many wanted; `cpu_given_least_ratio`, 1 %, is what the sensor takes windows of), 85 % of it
     in user mode (`user_least_ratio`: hashing calls the kernel for nothing; our emulations are at 97 to 100 %), and at
     most 20 kB for a second of CPU (`bytes_per_cpu_s_most`: the published mining flows carry 9 to 140 bytes a second,
     so a miner throttled to a tenth of a core stays below 1.4 kB; compression, encoding, compilation and databases
-    move megabytes). One connection that was open all the time, carried something
-    both ways in its life, and in the window no more than 400 bytes a second (`thin_bytes_per_s`, the limit of the
-    published rule, detection methods 2.4). A process with more than four outgoing connections
-    (`connections_most_count`) is a peer or a service. Level, plateau and duty cycle are not asked: throttling changes
-    them at will. The likelihood ratio (natural log) is 5: of benign machines a few in a thousand run a lasting
-    computation that reports over a quiet connection (executors with a heartbeat, training with a metrics upload). It is
-    5.5 where it was seen for 55 s (`lasting_least_s`), more than half a core of it, bytes seen, and its one connection
-    spoke both ways in that time: a build's step, a query or a request's worker ends within a minute, a driver's link
-    and a database client stay silent, and a service holds more connections than one; what is left are the executors,
-    so it is not much more. No figure of public machines backs either number: they are judgement, and neither makes an
-    incident without evidence of another kind. It is 4
-    where the bytes could not be seen (another user's process), 3.5 where nothing moved on the connection in the window
-    (an idle client of a database, a driver's link), 3 where it has never carried anything back.
+    move megabytes). One connection that was open all the time, carried something both ways in its life, and in the
+    window no more than 400 bytes a second (`thin_bytes_per_s`, the limit of the published rule, detection methods
+    2.4). A process with more than four outgoing connections (`connections_most_count`) is a peer or a service. Level,
+    plateau and duty cycle are not asked: throttling changes them at will. The likelihood ratio (natural log) is 5: of
+    benign machines a few in a thousand run a lasting computation that reports over a quiet connection (executors with
+    a heartbeat, training with a metrics upload). It is 5.5 where it was seen for 55 s (`lasting_least_s`), more than
+    half a core of it, bytes seen, and its one connection spoke both ways in that time: a build's step, a query or a
+    request's worker ends within a minute, a driver's link and a database client stay silent, and a service holds more
+    connections than one; what is left are the executors, so it is not much more. No figure of public machines backs
+    either number: they are judgement, and neither makes an incident without evidence of another kind. It is 4 where
+    the bytes could not be seen (another user's process), 3.5 where nothing moved on the connection in the window (an
+    idle client of a database, a driver's link), 3 where it has never carried anything back.
 
     What it misses.
     A miner whose talk goes through another program (a proxy with its own process on the same machine, unless it is its
@@ -84,12 +82,13 @@ class SteadyComputeThinSocket(Detection):
         stage="mining",
         severity=Severity.HIGH,
         techniques=(Technique("T1496.001", "Resource Hijacking: Compute Hijacking"),),
-        reads=("process_usage", "socket_usage", "process_activity", "resource_usage"),
+        reads=("process_usage", "socket_usage", "process_activity"),
         references=("https://attack.mitre.org/techniques/T1496/001/",),
     )
     params: ClassVar[Mapping[str, object]] = {
         "windows_count": 8,
         "cpu_least_ratio": 0.05,
+        "cpu_given_least_ratio": 0.01,
         "windows_most_count": 600,
         "look_back_s": 600,
     }
@@ -159,54 +158,18 @@ class SteadyComputeThinSocket(Detection):
             first_seen=process_started_at(first),
             observables=[Observable("ip", remote[0]), Observable("port", remote[1])],
             entities=[f"ip:{remote[0]}", f"remote:{remote[0]}:{remote[1]}"],
-            compute=_compute(first, shape),
         )
 
 
 def _sentence(first: Row, shape: Shape) -> str:
     assert shape.thin is not None
     workers = f" with {shape.members_count} workers" if shape.members_count > 1 else ""
+    cpus = f"{shape.cpu_ratio:.1f}" if shape.cpu_ratio >= 0.1 else f"{shape.cpu_ratio:.2f}"
     parents = parents_said(first)
     started = f"; it was {parents}" if parents else ""
     moved = f"{shape.bytes_per_cpu_s:,.0f} bytes for a second of CPU" if shape.bytes_seen else "bytes not seen"
     return (
-        f"{process_named(first)}{workers} burned {shape.cpu_ratio:.1f} CPUs over {format_duration(shape.length_s)}, "
+        f"{process_named(first)}{workers} burned {cpus} CPUs over {format_duration(shape.length_s)}, "
         f"{shape.user_ratio:.0%} of it computing, moved {moved}, and kept one connection to "
         f"{shape.thin['dst_ip']}:{shape.thin['dst_port']} open at {shape.thin_bytes_per_s:.0f} bytes a second{started}"
     ).replace("%", " %")
-
-
-def _compute(first: Row, shape: Shape) -> list[ComputeUsage]:
-    """What it burned since it started, as the kernel counted, and what it burns now."""
-    asset, cpu_count = str(first["asset"]), shape.cpu_count
-    now = min(1.0, shape.cpu_ratio / cpu_count)
-    usages = [
-        ComputeUsage(
-            model="stolen",
-            asset=asset,
-            started_at=shape.first_at,
-            vcpu=cpu_count,
-            share_ratio=round(now, 4),
-            basis=f"{process_named(first)} used {shape.cpu_ratio:.2f} of {cpu_count:g} CPUs in the window looked at",
-        )
-    ]
-    started_at = process_started_at(first)
-    before_s = (shape.first_at - started_at).total_seconds() if started_at is not None else 0.0
-    whole_s = shape.whole_cpu_s - shape.cpu_ratio * _seconds_after(shape.first_at, first.get("known_at"))
-    if started_at is not None and before_s > 1 and whole_s > 0:
-        usages.append(
-            ComputeUsage(
-                model="stolen",
-                asset=asset,
-                started_at=started_at,
-                ended_at=shape.first_at,
-                vcpu=cpu_count,
-                share_ratio=round(min(1.0, whole_s / before_s / cpu_count), 4),
-                basis=f"{process_named(first)} had used {whole_s:,.0f} s of CPU before",
-            )
-        )
-    return usages
-
-
-def _seconds_after(moment: datetime, later: object) -> float:
-    return max(0.0, (instant(later) - moment).total_seconds()) if isinstance(later, datetime) else 0.0
