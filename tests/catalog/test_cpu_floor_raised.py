@@ -186,7 +186,7 @@ def test_a_miner_that_runs_on_has_no_end() -> None:
     points = list(quiet(6, timedelta(minutes=5)))
     (finding,) = judged({"web1": mined_after(points, 5.5)})["web1"]
     assert finding.compute[0].ended_at is None
-    assert "still raised" in finding.because
+    assert "where the evidence ends" in finding.because
 
 
 def test_two_miners_far_apart_are_two_episodes_and_close_ones_are_one() -> None:
