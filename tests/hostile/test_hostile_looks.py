@@ -94,6 +94,8 @@ def test_another_user_learns_what_may_be_seen_and_what_right_would_show_the_rest
     document = looked(mount + OTHER_USER, case)
     said = coverage(document)
     assert "CAP_SYS_PTRACE" in said
+    assert "CAP_NET_RAW" in said
+    assert ("owners of sockets" in said) == (not mount)
     assert ("hidepid" in said) == bool(mount)
     assert [found for found in document["findings"] if found["unit"] == "hidden_process"] == []
     seen = [row for row in document["coverage"] if row["path"].endswith(".jsonl")]

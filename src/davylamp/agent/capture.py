@@ -84,11 +84,22 @@ class Capture:
         try:
             self.channels[namespace] = _channel() if namespace is None else opened_inside(pid, _channel)
         except OSError as error:
-            self.refused = f"packets of suspect connections need CAP_NET_RAW ({error.strerror or error})"
+            self._refuse(error)
             return False
         if not self.written_bytes:
             self._write(_FILE_HEADER)
         return True
+
+    def probe(self) -> None:
+        """Finds out whether packets could have been listened to, where there was nobody to listen to."""
+        if not self.channels:
+            try:
+                _channel().close()
+            except OSError as error:
+                self._refuse(error)
+
+    def _refuse(self, error: OSError) -> None:
+        self.refused = f"packets of suspect connections need CAP_NET_RAW ({error.strerror or error})"
 
     def drain(self) -> None:
         """Writes what has come since the last time; never waits."""

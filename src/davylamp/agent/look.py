@@ -72,6 +72,7 @@ def _look(
             connections.record_changed(last, everything=True)
             connections.finish(last)
         capture.drain()
+        capture.probe()
         capture.close()
         if capture.refused:
             last.could_not_look("packets", capture.refused)

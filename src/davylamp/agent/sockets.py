@@ -205,6 +205,9 @@ def owners(pids: Iterable[int], proc: str = "/proc") -> tuple[dict[int, int], in
         for name in names:
             try:
                 target = os.readlink(f"{proc}/{pid}/fd/{name}")
+            except PermissionError:
+                refused += 1  # whoever may list the folder may still not see where its entries lead
+                break
             except OSError:
                 continue
             if target.startswith("socket:["):
