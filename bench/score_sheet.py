@@ -38,13 +38,20 @@ HEAD = [
 ]
 
 
-def played(names: Sequence[str], seeds: int, observe_s: float | None) -> list[dict[str, Any]]:
-    """One record a run: the outcome, its seed, the machine's load before it."""
+def played(names: Sequence[str], seeds: int, observe_s: float | None, keep: Path | None) -> list[dict[str, Any]]:
+    """One record a run: the outcome, its seed, the machine's load before it.
+
+    Args:
+        keep: folder for the evidence of each run, for peers.
+    """
     runs = []
     for seed in range(1, seeds + 1):
         for drill in chosen_drills(names):
             load = os.getloadavg()[0]
-            outcome = run_drill(drill, observe_s, seed)
+            place = None if keep is None else keep / f"{drill.meta.letter}-{drill.meta.uid}-{seed}"
+            outcome = run_drill(drill, observe_s, seed, keep=place)
+            if place is not None:
+                (place / "pids.json").write_text(json.dumps(outcome.pids), encoding="ascii")
             runs.append({**asdict(outcome), "seed": seed, "load": round(load, 1), "as_expected": outcome.as_expected})
             print(
                 f"{seed} {outcome.letter} {outcome.uid}: {outcome.verdict} {outcome.reason}",
@@ -98,6 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--observe", default="", metavar="DURATION", help="how long to look (default: as scan host does)"
     )
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep what each look saw (bench/peer_sigma_host.py)"
+    )
     parser.add_argument("--write", action="store_true", help="keep the runs and put the table into the README")
     chosen = parser.parse_args(arguments)
     system = os.uname()
@@ -107,7 +117,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "observe": chosen.observe or "20 s, up to 60 s while a suspect is listened to",
         "cores_count": os.cpu_count(),
         "system": f"{system.sysname} {system.release.partition('-')[0]}",
-        "runs": played(chosen.drills, chosen.seeds, parse_duration(chosen.observe) if chosen.observe else None),
+        "runs": played(
+            chosen.drills, chosen.seeds, parse_duration(chosen.observe) if chosen.observe else None, chosen.keep
+        ),
     }
     print(markdown(document))
     if chosen.write:

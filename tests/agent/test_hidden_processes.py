@@ -16,7 +16,7 @@ import pytest
 
 from davylamp.agent import procfs
 from davylamp.agent.hidden_processes import covered_pids, hidden_pids
-from davylamp.agent.machine_cpu import visible_ticks
+from davylamp.agent.machine_cpu import visible_ticks, why_incomparable
 from davylamp.agent.own_procfs import own_procfs
 from davylamp.agent.procfs import Stat
 from davylamp.app.scan import ScanRequest, scan
@@ -66,7 +66,7 @@ def test_this_machine_spends_what_its_processes_use() -> None:
     after, ended = _stats(), procfs.machine_time()
     used_s = visible_ticks(before, after) / procfs.TICKS_PER_S
     assert used_s >= 0.8
-    if procfs.link_of("/proc/self/ns/pid") == "pid:[4026531836]":
+    if not why_incomparable():
         spent_s = ended.processes_s - began.processes_s
         assert spent_s - used_s < 0.3 + 0.1 * spent_s
     assert ended.started_count >= began.started_count + 3
@@ -120,6 +120,33 @@ def test_an_empty_folder_over_a_process_is_seen(burner: int, tmp_path: Path) -> 
 
 def test_another_process_over_a_process_is_seen(burner: int) -> None:
     assert _covered(burner, f"/proc/{os.getpid()}", COVERED) == [[], [burner]]
+
+
+CLOSED = """
+import json, os
+from davylamp.agent.hidden_processes import covered_pids
+print(json.dumps([sum(name.isdecimal() for name in os.listdir("/proc")), sorted(covered_pids())]))
+"""
+
+
+def test_what_we_may_not_read_is_not_covered() -> None:
+    """With hidepid=1 other users' folders are listed and closed."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None or shutil.which("setpriv") is None:
+        pytest.skip("not looked at: a mount namespace needs root, unshare and setpriv")
+    script = 'mount -t proc -o hidepid=1 proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", sys.executable, "-c", CLOSED],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        check=False,
+        timeout=60,
+    )
+    if b"Permission denied" in done.stderr:
+        pytest.skip("not looked at: another user may not run this interpreter")
+    assert done.returncode == 0, done.stderr
+    listed_count, covered = json.loads(done.stdout)
+    assert listed_count > 1
+    assert covered == []
 
 
 def test_our_own_view_shows_what_was_covered() -> None:

@@ -101,13 +101,19 @@ def covered_pids(proc: str = PROC) -> set[int]:
     """Processes that a listing names and whose folder is empty or another process's: something was laid over it.
 
     A process may end between the listing and the reading: one is covered only when it is so twice and still answers.
+    What we may not read (hidepid, a security module) is not covered.
     """
     seen = {pid for pid in procfs.listed_pids(proc) if _is_covered(pid, proc)}
     return {pid for pid in seen if _is_covered(pid, proc) and _answers(pid)}
 
 
 def _is_covered(pid: int, proc: str) -> bool:
-    known = procfs.stat_of(pid, proc)
+    try:
+        known = procfs.parse_stat(procfs.read_bytes(f"{proc}/{pid}/stat"))
+    except PermissionError:
+        return False
+    except (OSError, ValueError):
+        return True
     return known is None or known.pid != pid
 
 

@@ -13,19 +13,22 @@ from davylamp.agent.record import Look, Recorder
 FIRST_PID_NAMESPACE = "pid:[4026531836]"
 
 
-def counts_the_machine() -> bool:
-    """Whether the listing is of the same machine as `/proc/stat`, which in a container counts the whole of it."""
-    return procfs.link_of("/proc/self/ns/pid") == FIRST_PID_NAMESPACE
+def why_incomparable() -> str:
+    """Why CPU that was spent cannot be compared with CPU of the processes that show; empty where it can."""
+    if procfs.link_of("/proc/self/ns/pid") != FIRST_PID_NAMESPACE:
+        return (
+            "this is a container: /proc/stat counts the whole machine and the listing does not; "
+            "`davylamp scan host` on the machine itself would compare them"
+        )
+    if os.geteuid() != 0 and procfs.hides_processes():
+        return "/proc is mounted with hidepid, so that other users' processes are not listed; root sees them"
+    return ""
 
 
 def state_comparison(look: Look) -> None:
     """Says so where CPU that was spent cannot be compared with CPU of the processes that show."""
-    if not counts_the_machine():
-        look.could_not_look(
-            "CPU of hidden processes",
-            "this is a container: /proc/stat counts the whole machine and the listing does not; "
-            "`davylamp scan host` on the machine itself would compare them",
-        )
+    if reason := why_incomparable():
+        look.could_not_look("CPU of hidden processes", reason)
 
 
 def visible_ticks(before: Mapping[int, Stat], after: Mapping[int, Stat]) -> int:
@@ -64,7 +67,7 @@ def record_machine(
     if there_was_s <= 0:
         return
     used = {"cpu": now.spent_s - last.spent_s}
-    if counts_the_machine():
+    if not why_incomparable():
         used["cpu_of_processes"] = now.processes_s - last.processes_s
         used["cpu_of_visible_processes"] = visible_ticks(before, after) / procfs.TICKS_PER_S
     for metric, spent_s in used.items():

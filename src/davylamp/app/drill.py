@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Outcome:
         probability: of the incident, where there is one.
         entry_point: how they got in, as the incident tells it.
         follow_on: what else was done, as the incident tells it.
+        pids: processes that were to be named, or left alone.
     """
 
     uid: str
@@ -49,6 +50,7 @@ class Outcome:
     probability: float | None = None
     entry_point: str = ""
     follow_on: tuple[str, ...] = ()
+    pids: tuple[int, ...] = ()
     reason: str = ""
 
     @property
@@ -71,14 +73,20 @@ def chosen_drills(names: Sequence[str]) -> tuple[Drill, ...]:
     return found
 
 
-def run_drill(drill: Drill, observe_s: float | None, seed: int, progress: Progress | None = None) -> Outcome:
-    """Plays one drill and looks; everything it made is gone afterwards, also after a Ctrl-C."""
+def run_drill(
+    drill: Drill, observe_s: float | None, seed: int, progress: Progress | None = None, keep: Path | None = None
+) -> Outcome:
+    """Plays one drill and looks; everything it made is gone afterwards, also after a Ctrl-C.
+
+    Args:
+        keep: folder for the case, which is then kept.
+    """
     meta = drill.meta
     outcome = _outcome_of(drill)
     if reason := drill.could_play():
         return outcome(COULD_NOT_PLAY, reason=reason)
     length_s = None if observe_s is None else max(observe_s, meta.observe_s or 0.0)
-    case = Path(tempfile.mkdtemp(prefix="davylamp-drill-"))
+    case = Path(tempfile.mkdtemp(prefix="davylamp-drill-")) if keep is None else keep
     try:
         with Stage(duration_s=(length_s or SUSPECT_OBSERVE_S) + MARGIN_S, seed=seed) as stage:
             began_s = time.monotonic()
@@ -93,10 +101,11 @@ def run_drill(drill: Drill, observe_s: float | None, seed: int, progress: Progre
             document = scan_host(request, length_s, progress, roots=roots).document
             after_s = time.monotonic() - began_s
     finally:
-        shutil.rmtree(case, ignore_errors=True)
+        if keep is None:
+            shutil.rmtree(case, ignore_errors=True)
     if meta.expects == CAUGHT:
-        return _hunted(outcome, document, set(named), after_s, meta.told_by)
-    return _left_alone(outcome, document, everybody, after_s)
+        return replace(_hunted(outcome, document, set(named), after_s, meta.told_by), pids=named)
+    return replace(_left_alone(outcome, document, everybody, after_s), pids=tuple(sorted(everybody)))
 
 
 def _outcome_of(drill: Drill) -> Callable[..., Outcome]:
