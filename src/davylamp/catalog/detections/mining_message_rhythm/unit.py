@@ -65,10 +65,11 @@ class MiningMessageRhythm(Detection):
     signs are also taken together: one size asked, each answered by one short size, one larger size that nobody
     asked for, at no fixed delay after a request, and gaps whose distance from an exponential is that of so few
     (Lilliefors). `bench/fit_message_brief.py` fits it on looks of 20 s to 4 minutes, four of five begun in the middle,
-    and measures it on other seeds. At a score of 2, 5,417 of 5,667 judgeable mining looks of 8,000 are caught, and
-    34 of 9,575 judgeable benign ones are mistaken, 22 of them answers in two parts; of minutes with shares 2 to 6 s and
-    jobs 10 to 60 s apart 1,064 of 1,190 are caught; of the public benign captures, whole or cut to such looks,
-    none. The LLR is the score, clipped at 6.0 from 45 s on and at 4.5 below; scores of 6 and more support 6.15.
+    and measures it on other seeds, at a score of 2: from 45 s on, 4,555 of 4,688 judgeable mining looks (of 5,349) are
+    caught and 15 of 8,855 judgeable benign ones mistaken; below, 989 of 1,092 (of 2,651) and 19 of 903. Of minutes
+    with shares 2 to 6 s and jobs 10 to 60 s apart 1,074 of 1,190 are caught; of the public benign captures, whole or
+    cut to such looks, none is mistaken. The LLR is the score, clipped at 6.0 from 45 s on, where scores of 6 and more
+    support 6.6, and at 3.3 below. 22 of the 34 mistakes are answers in two parts.
     That most benign connections cannot be judged at all is not credited: a host has many of them.
     Connections over 20 kB/s are not looked at: 256 miners behind one proxy stay under 8 kB/s.
 
