@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,13 @@ def odd_look(seed: int) -> list[dict[str, Any]]:
             name=chosen.choice(["10.0.0.2", "8.8.8.8/32", "0.0.0.0/0", "0.0.0.0/1", "hosts", "root", "ü"]),
             value=chosen.choice(values),
         )
+    for kind, name, value in (
+        ("nsswitch", "hosts", "files dns"),
+        ("route", "0.0.0.0/0", "via 10.0.0.1 dev e metric 10"),
+        ("resolver", "203.0.113.53", "203.0.113.53"),
+        ("user_account", "root", "uid=0 shell=/bin/sh login=yes password=set home=/root"),
+    ):
+        add("host_setting", kind=kind, name=name, value=value)
     return rows
 
 
@@ -123,3 +132,41 @@ def test_a_file_that_is_no_baseline_is_told(text: str, why: str, tmp_path: Path)
     file.write_text(text if "schema" in text or not text.startswith("{") else head + text[1:], encoding="utf-8")
     with pytest.raises(UsageError, match=why):
         read_baseline(file)
+
+
+TOLD_BY = {
+    "services": "service_beyond_need",
+    "listening_ports": "listening_port_drift",
+    "resolvers": "resolver_drift",
+    "name_sources": "resolver_drift",
+    "routes": "resolver_drift",
+    "startup_items": "startup_item_drift",
+    "authorized_keys": "access_drift",
+    "user_accounts": "access_drift",
+}
+
+
+def test_each_list_is_compared_and_one_that_is_absent_is_not(tmp_path: Path) -> None:
+    case = case_of(tmp_path, odd_look(1))
+    made = propose(None, case, now=False).baseline
+    assert set(made.entries) == set(TOLD_BY)
+    file = tmp_path / "baseline.json"
+    for name, unit in TOLD_BY.items():
+        assert made.entries[name], name
+        write_baseline(file, replace(made, entries={**made.entries, name: ()}))
+        drift = drift_of(read_baseline(file), file, case, now=False)
+        assert {finding.unit for finding in drift.findings} == {unit}, name
+        write_baseline(file, replace(made, entries={key: made.entries[key] for key in made.entries if key != name}))
+        assert drift_of(read_baseline(file), file, case, now=False).findings == ()
+
+
+def test_what_was_approved_long_ago_holds_in_a_narrow_window(tmp_path: Path) -> None:
+    look = tmp_path / "look.jsonl"
+    look.write_text("".join(json.dumps(row) + "\n" for row in odd_look(1)), encoding="utf-8")
+    case = case_of(tmp_path, odd_look(1))
+    file = tmp_path / "baseline.json"
+    write_baseline(file, replace(propose(None, case, now=False).baseline, approved_at="2020-01-01T00:00:00Z"))
+    since = datetime.fromtimestamp(AT - 60, UTC)
+    asked = ScanRequest(paths=(str(look), str(file)), case_folder=tmp_path / "narrow", since=since)
+    units = frozenset(TOLD_BY.values())
+    assert scan(replace(asked, units=units)).document["findings"] == []

@@ -18,7 +18,6 @@ from davylamp.agent.packages import Packages
 from davylamp.agent.processes import OwnerOf
 from davylamp.agent.record import Look, Recorder, this_host
 from davylamp.agent.state import collect_startup_items, collect_state
-from davylamp.app.baseline_file import found_baseline, read_baseline
 from davylamp.app.host_logs import login_logs
 from davylamp.app.places import state_folder
 from davylamp.app.progress import Progress
@@ -48,15 +47,12 @@ def scan_host(
     Args:
         observe_s: how long to look; None for 20 s, and up to a minute while a suspect is listened to.
         metadata: ask the cloud's metadata service what this machine is; otherwise nothing leaves the host.
-        baseline: what this host is meant to have, whichever host it names; None for what was approved, if anything.
+        baseline: what this host is meant to have, whichever host it names; None to compare with nothing.
         roots: further folders that stand for `/`, in which what starts by itself is looked for.
 
     Raises:
         CaseError: what was seen cannot be written.
-        UsageError: the named baseline cannot be used.
     """
-    if baseline is not None:
-        read_baseline(baseline)
     if request.case_folder is not None:
         Case(request.case_folder, create=True).close()
     folder = (request.case_folder or state_folder()) / "host"
@@ -64,7 +60,7 @@ def scan_host(
     if request.case_folder is None:
         _forget_older(folder)
     captures = [str(packets)] if packets.exists() else []
-    declared = [str(path) for path in (baseline or found_baseline(),) if path is not None]
+    declared = [str(path) for path in (baseline,) if path is not None]
     own = {path: this_host() for path in (*captures, *declared)}
     paths = (str(evidence), *captures, *logs, *declared, *request.paths)
     return scan(replace(request, paths=paths, recorded_by=own), progress)

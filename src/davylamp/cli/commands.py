@@ -43,7 +43,7 @@ def _scan(options: argparse.Namespace) -> int:
     )
     with progress_on(sys.stderr) as progress:
         if host:
-            result = scan_host(request, _seconds(options.observe), progress, options.metadata, _path(options.baseline))
+            result = scan_host(request, _seconds(options.observe), progress, options.metadata, _declared(options))
         else:
             result = scan(request, progress)
     with _output(options.output) as out:
@@ -53,6 +53,16 @@ def _scan(options: argparse.Namespace) -> int:
     if options.output:
         sys.stderr.write(f"wrote {options.output}\n")
     return result.exit_code
+
+
+def _declared(options: argparse.Namespace) -> Path | None:
+    """The baseline that was named, which must be one, or what was approved for this host."""
+    from davylamp.app.baseline_file import found_baseline, read_baseline
+
+    if options.baseline is None:
+        return found_baseline()
+    read_baseline(Path(options.baseline))
+    return Path(options.baseline)
 
 
 def _drill(options: argparse.Namespace) -> int:
