@@ -1,8 +1,8 @@
 """Sigma's Linux rules over the same processes: `PYTHON bench/peer_sigma_host.py RULES FOLDER` (with pySigma installed).
 
 RULES is a folder of Sigma rules of the user's own (process creation and auditd's EXECVE), FOLDER what
-`python -m bench.score_sheet --keep FOLDER` kept. Each process of a drill is one event with what an audit of `execve`
-would tell: image, command line, arguments, parent.
+`python -m bench.score_sheet --keep FOLDER` kept. Each process of a drill is one event: image, command line, arguments,
+parent, as `/proc` tells them during the look. An audit of `execve` has the arguments before a program wipes them.
 """
 
 import json
@@ -20,7 +20,7 @@ COLUMNS = ("Image", "CommandLine", "ParentImage", "ParentCommandLine", "CurrentD
 
 
 def events(run: Path) -> list[dict[str, Any]]:
-    """The drill's own processes, as an audit of `execve` tells them."""
+    """The drill's own processes."""
     pids = set(json.loads((run / "pids.json").read_text(encoding="ascii")))
     records: dict[int, dict[str, Any]] = {}
     for file in (run / "case" / "host").glob("*.jsonl"):
