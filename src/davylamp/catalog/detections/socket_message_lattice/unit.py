@@ -51,8 +51,8 @@ class SocketMessageLattice(Detection):
     longer ones; `bench/fit_message_lattice.py` computes them on emulated miners (seven dialects, shares 2 to 20 s
     apart, clear and TLS) and 26 kinds of benign twins, looked at for 20 s to 5 minutes from the middle on, and
     measures on other seeds. Each second or two, a score of 2 catches 2,105 of 3,279 judgeable mining looks (of
-    4,823; 592 of 907 in a minute at one a second) and mistakes 73 of 5,761 benign ones; each 5 or 10 s, 1,231 of
-    1,818 and 81 of 2,432. The LLR is the score, clipped at 4.0 and 2.5: ln(recall / upper 95 % bound of false
+    4,823; 592 of 907 in a minute at one a second) and mistakes 73 of 5,761 benign ones; each 5 or 10 s, 1,228 of
+    1,817 and 80 of 2,427. The LLR is the score, clipped at 4.0 and 2.5: ln(recall / upper 95 % bound of false
     alarms) is 4.3 for scores of 4 and more, and 2.8 for those of 2 and more in longer looks. Four fifths of the
     mistakes are answers in two parts, leases on timers and late answers. Above 20 kB/s a connection is not looked
     at (`bytes_per_s_most`, as in `mining_message_rhythm`).
