@@ -201,6 +201,16 @@ def steady_compute() -> None:
     made.connection(905, BEGAN_AT - 600, mining(20, 5), POOL)
     made.write(unit, "fires_on_a_throttled_one_among_many_that_want_the_cpu")
 
+    made = HostFile(40)
+    started_at = made.process(907, "session-agent", age_s=1.0)
+    made.burns(907, started_at, cpus=0.3)
+    made.recorder.record(
+        "process_usage", BEGAN_AT - 1, end_time=BEGAN_AT, process_pid=907, process_started_at=started_at,
+        cpu_user_s=0.1, cpu_system_s=0.0, transferred_bytes=1_200_000, storage_bytes=0,
+    )  # fmt: skip
+    made.connection(907, started_at, mining(40, 5), POOL)
+    made.write(unit, "fires_on_one_that_started_during_the_look")
+
     made = HostFile()
     made.recorder.record("process_usage", BEGAN_AT, process_pid=-1, cpu_user_s="NaN", end_time="never")
     made.burns(906, made.process(906, "a\nb\x1b[31m\u202e"), cpus=float("1e308"))

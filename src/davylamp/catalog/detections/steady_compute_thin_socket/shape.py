@@ -11,6 +11,8 @@ from davylamp.kit.findings import instant
 
 # Readings come a second apart; a connection whose last one is this close to the end was open to the end.
 SLACK = timedelta(seconds=3)
+# An interpreter reads a megabyte before it computes; on a machine that many want it took four seconds.
+STARTING = timedelta(seconds=5)
 # A login and its answer: the shortest known are 81 and 39 bytes (knowledge base, detection methods 2.3).
 LEAST_SAID_BYTES = 30
 OPEN_STATES = ("established", "syn_sent", "close_wait")
@@ -59,14 +61,16 @@ def shape_of(rows: Sequence[Row]) -> Shape | None:
         return None
     in_window = [row for row in sockets if instant(row["end_time"]) >= first_at]
     bytes_seen = any(row.get("transferred_bytes") is not None for row in windows)
-    moved = _sum(windows, "transferred_bytes") + _sum(windows, "storage_bytes")
+    settled = _settled(windows)
+    moved = _sum(settled, "transferred_bytes") + _sum(settled, "storage_bytes")
+    settled_cpu_s = _sum(settled, "cpu_user_s") + _sum(settled, "cpu_system_s")
     thin, thin_bytes_per_s = _thin(in_window, first_at, last_at)
     return Shape(
         first_at=first_at,
         length_s=length_s,
         cpu_ratio=cpu_s / length_s,
         user_ratio=user_s / cpu_s,
-        bytes_per_cpu_s=max(moved, sum(_carried(row) for row in in_window)) / cpu_s,
+        bytes_per_cpu_s=max(moved / settled_cpu_s, sum(_carried(row) for row in in_window) / cpu_s),
         bytes_seen=bytes_seen,
         members_count=max(_whole(row, "members_count") for row in windows),
         connections_count=sum(instant(row["end_time"]) >= last_at - SLACK for row in in_window),
@@ -78,6 +82,16 @@ def shape_of(rows: Sequence[Row]) -> Shape | None:
         and _whole(thin, "last_bytes_in") >= LEAST_SAID_BYTES
         and _whole(thin, "last_bytes_out") >= LEAST_SAID_BYTES,
     )
+
+
+def _settled(windows: Sequence[Row]) -> Sequence[Row]:
+    """The windows after the start, in which a program reads its libraries and its settings; all where that is all."""
+    started_at = windows[0].get("process_started_at")
+    if not isinstance(started_at, datetime):
+        return windows
+    settled = [row for row in windows if instant(row["time"]) >= instant(started_at) + STARTING]
+    computed = any(_number(row, "cpu_user_s") + _number(row, "cpu_system_s") > 0 for row in settled)
+    return settled if computed else windows
 
 
 def _thin(sockets: Sequence[Row], first_at: datetime, last_at: datetime) -> tuple[Row | None, float]:

@@ -43,19 +43,20 @@ class SteadyComputeThinSocket(Detection):
     2 to 8 % of a CPU that many wanted; `cpu_given_least_ratio`, 1 %, is what the sensor takes windows of), 85 % of it
     in user mode (`user_least_ratio`: hashing calls the kernel for nothing; our emulations are at 97 to 100 %), and at
     most 20 kB for a second of CPU (`bytes_per_cpu_s_most`: the published mining flows carry 9 to 140 bytes a second,
-    so a miner throttled to a tenth of a core stays below 1.4 kB; compression, encoding, compilation and databases
-    move megabytes). One connection that was open all the time, carried something both ways in its life, and in the
-    window no more than 400 bytes a second (`thin_bytes_per_s`, the limit of the published rule, detection methods
-    2.4). A process with more than four outgoing connections (`connections_most_count`) is a peer or a service. Level,
-    plateau and duty cycle are not asked: throttling changes them at will. The likelihood ratio (natural log) is 5: of
-    benign machines a few in a thousand run a lasting computation that reports over a quiet connection (executors with
-    a heartbeat, training with a metrics upload). It is 5.5 where it was seen for 55 s (`lasting_least_s`), more than
-    half a core of it, bytes seen, and its one connection spoke both ways in that time: a build's step, a query or a
-    request's worker ends within a minute, a driver's link and a database client stay silent, and a service holds more
-    connections than one; what is left are the executors, so it is not much more. No figure of public machines backs
-    either number: they are judgement, and neither makes an incident without evidence of another kind. It is 4 where
-    the bytes could not be seen (another user's process), 3.5 where nothing moved on the connection in the window (an
-    idle client of a database, a driver's link), 3 where it has never carried anything back.
+    so a miner throttled to a tenth of a core stays below 1.4 kB; what the program reads in the first five seconds of
+    its life is left out; compression, encoding, compilation and databases move megabytes). One connection that was
+    open all the time, carried something both ways in its life, and in the window no more than 400 bytes a second
+    (`thin_bytes_per_s`, the limit of the published rule, detection methods 2.4). A process with more than four
+    outgoing connections (`connections_most_count`) is a peer or a service. Level, plateau and duty cycle are not
+    asked: throttling changes them at will. The likelihood ratio (natural log) is 5: of benign machines a few in a
+    thousand run a lasting computation that reports over a quiet connection (executors with a heartbeat, training with
+    a metrics upload). It is 5.5 where it was seen for 55 s (`lasting_least_s`), more than half a core of it, bytes
+    seen, and its one connection spoke both ways in that time: a build's step, a query or a request's worker ends
+    within a minute, a driver's link and a database client stay silent, and a service holds more connections than one;
+    what is left are the executors, so it is not much more. No figure of public machines backs either number: they are
+    judgement, and neither makes an incident without evidence of another kind. It is 4 where the bytes could not be
+    seen (another user's process), 3.5 where nothing moved on the connection in the window (an idle client of a
+    database, a driver's link), 3 where it has never carried anything back.
 
     What it misses.
     A miner whose talk goes through another program (a proxy with its own process on the same machine, unless it is its
