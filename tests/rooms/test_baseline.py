@@ -15,6 +15,7 @@ from davylamp.app.baseline import drift_of, propose
 from davylamp.app.baseline_file import previous_of, read_baseline, restore_previous, write_baseline
 from davylamp.app.scan import ScanRequest, scan
 from davylamp.errors import UsageError
+from davylamp.kit.changes import new_since
 from davylamp.model.baseline import Baseline
 
 AT = 1_773_453_600.0
@@ -170,3 +171,16 @@ def test_what_was_approved_long_ago_holds_in_a_narrow_window(tmp_path: Path) -> 
     asked = ScanRequest(paths=(str(look), str(file)), case_folder=tmp_path / "narrow", since=since)
     units = frozenset(TOLD_BY.values())
     assert scan(replace(asked, units=units)).document["findings"] == []
+
+
+def test_what_is_new_is_never_dated_before_what_it_is_compared_with() -> None:
+    seen, approved, old = (
+        datetime(2026, 3, 14, tzinfo=UTC),
+        datetime(2026, 3, 13, tzinfo=UTC),
+        datetime(2021, 1, 1, tzinfo=UTC),
+    )
+    row = {"time": seen, "approved_at": approved, "first_at": old, "changed_at": old}
+    assert new_since([row], "changed_at") == approved
+    between = datetime(2026, 3, 13, 12, tzinfo=UTC)
+    assert new_since([{**row, "changed_at": between}], "changed_at") == between
+    assert new_since([{**row, "approved_at": datetime(2027, 1, 1, tzinfo=UTC)}], "changed_at") == seen

@@ -41,7 +41,8 @@ def _approve(options: argparse.Namespace, file: Path) -> int:
         sys.stdout.write("nothing was approved\n")
         return 0
     write_baseline(file, proposal.baseline)
-    undo = "; undo: davylamp baseline approve --previous" if old is not None else ""
+    named = f" --file {options.file}" if options.file else ""
+    undo = f"\nundo: davylamp baseline approve --previous{named}" if old is not None else ""
     sys.stdout.write(f"approved: {file}{undo}\n")
     return 0
 

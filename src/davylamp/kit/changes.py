@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from davylamp.kit.detection import Facts, Row
@@ -62,6 +63,19 @@ def login_entities(row: Row) -> list[str]:
 def host_asset(row: Row) -> AssetRef:
     """The host alone."""
     return AssetRef("host", str(row["asset"]))
+
+
+def new_since(rows: Sequence[Row], *names: str) -> datetime:
+    """Since when something is there that was not: the earliest of these columns' instants.
+
+    Never before what it was compared with, where it was not there, or its age alone would date an incident back; never
+    after it was seen.
+    """
+    seen = min(instant(row["time"]) for row in rows)
+    known = [instant(row[name]) for row in rows for name in names if isinstance(row.get(name), datetime)]
+    compared = [row.get("approved_at") or row.get("first_at") for row in rows]
+    floor = max((instant(each) for each in compared if isinstance(each, datetime)), default=seen)
+    return min(seen, max(min([*known, seen]), floor))
 
 
 def no_baseline(facts: Facts, event_class: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from davylamp.kit.changes import changed_by, compared_with, host_asset, login_entities, no_baseline
+from davylamp.kit.changes import changed_by, compared_with, host_asset, login_entities, new_since, no_baseline
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
 from davylamp.kit.metadata import DetectionMeta
@@ -93,7 +93,7 @@ class AccessDrift(Detection):
             fact_key=f"{last['need']} {last['subject']}",
             assets=(host_asset(last),),
             because=_sentence(last, users, approved),
-            first_seen=_since(rows),
+            first_seen=new_since(rows, "written_at", "changed_at"),
             last_seen=max(instant(row["time"]) for row in rows),
             llr=weight if approved else weight / 2,
             confidence=Confidence.HIGH if approved else Confidence.MEDIUM,
@@ -127,10 +127,3 @@ def _sentence(row: Row, users: Sequence[str], approved: bool) -> str:
             lacks = f"{'has' if approved else 'showed'} it as {row['known_value']}"
     changed = changed_by(row, "its file" if _is_key(row) else str(row["file_path"] or "its file"))
     return f"{what}: {compared_with(row)} {lacks}" + (f"; {changed}" if changed else "")
-
-
-def _since(rows: Sequence[Row]) -> datetime:
-    """Since the file is as it is, never after it was seen."""
-    seen = min(instant(row["time"]) for row in rows)
-    known = [row[name] for row in rows for name in ("written_at", "changed_at")]
-    return min([*(instant(each) for each in known if isinstance(each, datetime)), seen])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from davylamp.kit.changes import compared_with, host_asset, login_entities, no_baseline, started_by
+from davylamp.kit.changes import compared_with, host_asset, login_entities, new_since, no_baseline, started_by
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
 from davylamp.kit.host_paths import hidden_part, is_temporary
@@ -18,7 +18,7 @@ from davylamp.kit.listening_ports import (
     publishes_containers,
 )
 from davylamp.kit.metadata import DetectionMeta
-from davylamp.kit.processes import process_finding, process_named, process_started_at
+from davylamp.kit.processes import process_finding, process_named
 from davylamp.model.finding import Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
 
@@ -109,7 +109,7 @@ class ListeningPortDrift(Detection):
             fact_key=f"{first['protocol']}/{first['port']}",
             because=f"{process_named(first)} listens on {_ports(rows)}, {_not_in(first)}{_what_it_is(first, odd)}",
             llr=llr if _approved(first) else llr / 2,
-            first_seen=process_started_at(first),
+            first_seen=new_since(rows, "process_started_at"),
             severity=_severity(first, odd),
             columns=SHOWN,
             observables={Observable("port", str(row["port"])) for row in rows[:20]},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from davylamp.kit.changes import changed_by, compared_with, host_asset, login_entities, started_by
+from davylamp.kit.changes import changed_by, compared_with, host_asset, login_entities, new_since, started_by
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
 from davylamp.kit.metadata import DetectionMeta
@@ -118,7 +118,7 @@ class ResolverDrift(Detection):
             fact_key=str(row["need"]),
             assets=(host_asset(row),),
             because=f"{row['asset']}: {shown}{more}; {_against(row)}" + (f"; {changed}" if changed else ""),
-            first_seen=_since(rows),
+            first_seen=new_since(rows, "changed_at"),
             last_seen=max(instant(each["time"]) for each in rows),
             llr=round(told[0].weight, 2),
             confidence=Confidence.MEDIUM if isinstance(row["approved_at"], datetime) else Confidence.LOW,
@@ -208,12 +208,6 @@ def _against(row: Row) -> str:
         return "no lease of DHCP gave it, and nobody knows it"
     lacks = "does not have" if isinstance(row["approved_at"], datetime) else "did not show"
     return f"{compared_with(row)} {lacks} it"
-
-
-def _since(rows: Sequence[Row]) -> datetime:
-    """Since the file is as it is, never after it was seen."""
-    seen = min(instant(row["time"]) for row in rows)
-    return min([*(instant(row["changed_at"]) for row in rows if isinstance(row["changed_at"], datetime)), seen])
 
 
 def _text(value: object) -> str | None:

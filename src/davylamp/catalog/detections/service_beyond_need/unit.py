@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from davylamp.kit.changes import changed_by, compared_with, host_asset, login_entities, no_baseline, started_by
+from davylamp.kit.changes import (
+    changed_by,
+    compared_with,
+    host_asset,
+    login_entities,
+    new_since,
+    no_baseline,
+    started_by,
+)
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
 from davylamp.kit.metadata import DetectionMeta
@@ -91,7 +99,7 @@ class ServiceBeyondNeed(Detection):
             fact_key=str(last["template"]),
             assets=process_assets(last) if runs else (host_asset(last),),
             because=_sentence(last, owned),
-            first_seen=_since(rows),
+            first_seen=new_since(rows, "process_started_at", "written_at", "changed_at"),
             last_seen=max(instant(row["time"]) for row in rows),
             llr=weight if approved else weight / 2,
             confidence=Confidence.HIGH if approved else Confidence.MEDIUM,
@@ -121,10 +129,3 @@ def _sentence(row: Row, owned: bool) -> str:
         changed_by(row, str(row["file_path"] or "its file")),
     ]
     return "; ".join(part for part in parts if part)
-
-
-def _since(rows: Sequence[Row]) -> datetime:
-    """Since the process runs, else since the file is as it is; never after it was seen."""
-    seen = min(instant(row["time"]) for row in rows)
-    known = [row[name] for row in rows for name in ("process_started_at", "written_at", "changed_at")]
-    return min([*(instant(each) for each in known if isinstance(each, datetime)), seen])
