@@ -224,3 +224,23 @@ def test_two_thousand_connections_are_each_written_once_and_read_quickly() -> No
     assert len(ours) == 4000
     assert sum(row["direction"] == "outgoing" for row in ours) == 2000
     assert {row["process_pid"] for row in ours} == {os.getpid()}
+
+
+def test_who_begins_to_listen_during_a_look_is_no_client_of_those_who_come() -> None:
+    lines: list[str] = []
+    table = Table(Reader(users_of(), procfs.boot_at()))
+    table.refresh()
+    connections = Connections(table)
+    look = Look(Recorder(lines.append), time.time())
+    if not connections.open(look):
+        pytest.skip("the kernel has no socket diagnosis for us")
+    connections.record_listening(look)
+    lines.clear()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)), server.accept()[0]:
+            connections.record_changed(look)
+    connections.finish(look)
+    rows = [row for row in map(json.loads, lines) if row["record"] == "socket_usage"]
+    assert {row["direction"] for row in rows if row["src_port"] == port} == {"incoming"}
+    assert {row["direction"] for row in rows if row["dst_port"] == port} == {"outgoing"}

@@ -71,7 +71,10 @@ class Connections:
     def record_changed(self, look: Look, everything: bool = False) -> list[Socket]:
         """Writes a reading of each connection whose counters moved since the last one; returns all connections."""
         found = self.channels.sockets()
-        self._know(found)
+        if self._know(found):
+            # Who began to listen meanwhile is no client of those who came.
+            listening = self.channels.sockets(LISTENING_STATES)
+            self.listening |= {(each.namespace, each.local_port) for each in listening}
         for each in found:
             counters = (each.bytes_out, each.bytes_in)
             known = each.uid in self.written
@@ -102,12 +105,13 @@ class Connections:
             "process_name": stat.name,
         }
 
-    def _know(self, found: Iterable[Socket]) -> None:
-        """Looks for owners again when a socket is met whose owner is not known; once for each such socket."""
+    def _know(self, found: Iterable[Socket]) -> bool:
+        """Looks for owners again when a socket is met whose owner is not known, once for each; whether one was met."""
         unknown = {each.inode for each in found if each.inode and each.inode not in self.owner_of} - self.asked
         if unknown:
             self._find_owners()
             self.asked |= unknown
+        return bool(unknown)
 
     def finish(self, look: Look) -> None:
         """States what was not seen."""
