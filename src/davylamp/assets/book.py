@@ -22,7 +22,7 @@ Scope = tuple[str, str]
 
 @dataclass(frozen=True)
 class AssetBook:
-    """Assets by name and the five tables `asset_by_path|instance|interface|name|address`."""
+    """Assets by name and the tables `asset_by_path|instance|interface|name|address|scoped_address`."""
 
     assets: Mapping[str, Asset]
     tables: Mapping[str, Any]
@@ -55,12 +55,14 @@ def build_book(
     every_scope = {("", ""), *scopes}
     address_rows = _address_rows(_with_accounts(claims, machines), every_scope, shared, machines, called)
     address_rows += _shared_rows(shared, address_rows)
+    alone, scoped = _told_apart(address_rows, len(every_scope))
     tables = {
         "asset_by_path": _path_rows(declared, paths, root, twins or {}),
         "asset_by_instance": _identity_rows(members, called, "instance", "instance_uid"),
         "asset_by_interface": _identity_rows(members, called, "interface", "interface_uid"),
         "asset_by_name": _name_rows(names, machines, called),
-        "asset_by_address": address_rows,
+        "asset_by_address": alone,
+        "asset_by_scoped_address": scoped,
     }
     assets = _assets(declared, inventory, claims, machines, members, called, names)
     return AssetBook(assets, {name: _table(name, rows) for name, rows in tables.items()})
@@ -150,6 +152,22 @@ def _shared_rows(
 
 def _address_row(account: str, network: str, ip: str, begin: datetime, end: datetime, asset: str) -> dict[str, object]:
     return {"scope": f"{account}/{network}", "ip": ip, "valid_from": begin, "valid_to": end, "asset": asset}
+
+
+def _told_apart(
+    rows: Sequence[Mapping[str, object]], scopes_count: int
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Addresses that one machine held in one window, whatever the scope, without it; and all the others.
+
+    Most addresses are of the first kind, and to find one by the address alone is a fraction of the work.
+    """
+    by_ip: dict[object, list[dict[str, object]]] = {}
+    for row in rows:
+        by_ip.setdefault(row["ip"], []).append({key: value for key, value in row.items() if key != "scope"})
+    alone = {
+        ip: held[0] for ip, held in by_ip.items() if len(held) == scopes_count and held.count(held[0]) == len(held)
+    }
+    return list(alone.values()), [dict(row) for row in rows if row["ip"] not in alone]
 
 
 def _identity_rows(
@@ -262,7 +280,8 @@ def _table(name: str, rows: Sequence[Mapping[str, object]]) -> pa.Table:
         "asset_by_instance": ("instance_uid",),
         "asset_by_interface": ("interface_uid",),
         "asset_by_name": ("device_name",),
-        "asset_by_address": ("scope", "ip", "valid_from", "valid_to"),
+        "asset_by_address": ("ip", "valid_from", "valid_to"),
+        "asset_by_scoped_address": ("scope", "ip", "valid_from", "valid_to"),
     }[name]
     kinds = {"valid_from": pa.timestamp("us"), "valid_to": pa.timestamp("us")}
     schema = pa.schema([(column, kinds.get(column, pa.string())) for column in (*columns, "asset")])

@@ -7,6 +7,9 @@ actor without its session, each `unknown` where the record does not say) and, wh
 
     indicator(type, value, port, indicator_class, source)   -- live entries only
     known_resolver(ip, name)                                 -- public DNS, DoH and DoT resolvers
+    network_activity_bare                                    -- its rows without asset and peer_asset
+    network_peer(ip)                                         -- each address that a record went to, or that a two-way
+                                                             -- record came from, once
 
 `$name` in the query stands for `params["name"]`. The SQL stays in the subset that sqlglot carries
 to Spark. It returns one row per cited record: the candidate's columns, repeated, and the record's

@@ -25,6 +25,14 @@ class Engine(Protocol):
         """Makes an Arrow table or stream readable as a relation until the next call for that name."""
         ...
 
+    def keep(self, name: str, sql: str) -> None:
+        """Makes a query's rows readable as a relation, in the place of an earlier one of that name.
+
+        For what many queries ask for: an engine on one machine answers once and knows from then on how many rows
+        there are; one on many may ask again each time.
+        """
+        ...
+
     def unregister(self, name: str) -> None:
         """Takes such a relation back."""
         ...

@@ -70,6 +70,10 @@ class DuckEngine:
         """Makes an Arrow table or stream readable as a relation."""
         self._connection.register(name, arrow)
 
+    def keep(self, name: str, sql: str) -> None:
+        """Answers a query once and keeps its rows as a relation; beyond the memory limit they go to `scratch`."""
+        self._run(f"CREATE OR REPLACE TEMPORARY TABLE {name} AS {sql}", None)
+
     def unregister(self, name: str) -> None:
         """Takes such a relation back."""
         self._connection.unregister(name)

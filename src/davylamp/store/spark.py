@@ -52,6 +52,10 @@ class SparkEngine:
         """Makes an Arrow table readable as a relation."""
         self._session.createDataFrame(arrow).createOrReplaceTempView(name)
 
+    def keep(self, name: str, sql: str) -> None:
+        """Makes a query a temporary view; whether its rows are cached is for the session's owner to say."""
+        self._run(f"CREATE OR REPLACE VIEW {name} AS {sql}", None)
+
     def unregister(self, name: str) -> None:
         """Takes such a relation back."""
         self._session.catalog.dropTempView(name)

@@ -1,11 +1,12 @@
 """The views that detections read: one per event class, with the asset each row speaks of.
 
-The five `asset_by_*` tables come from the assets room; each maps one kind of identity to an asset
-name, addresses within a scope (account and network) and a time window.
+The `asset_by_*` tables come from the assets room; each maps one kind of identity to an asset name,
+addresses within a window of time, and where they mean different machines, within a scope (account and network).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,8 @@ _PRIVATE_V4 = (
 _PRIVATE_V6 = "^(f[cd][0-9a-f][0-9a-f]:|fe80:|::1$)"
 _PRIVATE = f"(regexp_matches(t.src_ip, '{_PRIVATE_V4}') OR regexp_matches(lower(t.src_ip), '{_PRIVATE_V6}'))"
 
-# How a row of each class names its own machine, strongest first. {p} path, {i} instance, {n} name, {a} address.
+# How a row of each class names its own machine, strongest first: by path, instance, interface (f), name, series,
+# address; b is the address of the other end.
 _ASSET: Mapping[str, str] = {
     "authentication": (
         "coalesce(p.asset, i.asset, n.asset, a.asset, t.device_name, t.instance_uid, t.device_ip, 'unknown host')"
@@ -49,6 +51,15 @@ _ASSET: Mapping[str, str] = {
     "device_inventory": "coalesce(i.asset, f.asset, n.asset, a.asset, t.instance_uid, t.device_name, t.ip)",
     "detection_finding": "coalesce(a.asset, n.asset, t.src_ip, t.device_name, 'unknown host')",
 }
+_IDENTITIES: Mapping[str, tuple[str, str, str]] = {
+    "p": ("asset_by_path", "path", "path"),
+    "i": ("asset_by_instance", "instance_uid", "instance_uid"),
+    "f": ("asset_by_interface", "interface_uid", "interface_uid"),
+    "n": ("asset_by_name", "device_name", "device_name"),
+    "s": ("asset_by_name", "device_name", "series"),
+}
+_NAMED = re.compile(r"\b([pifnsab])[.]asset\b")
+_NOBODY = "CAST(NULL AS VARCHAR)"
 # Rows that a host's own sensor wrote, and what its audit log says.
 _HOST_ASSET = "coalesce(p.asset, n.asset, t.device_name, 'unknown host')"
 _ADDRESS: Mapping[str, str] = {
@@ -101,6 +112,11 @@ LEFT JOIN (
   AND epoch(a.time) >= told.first_s - {25 * 3600} AND epoch(a.time) <= told.last_s + {25 * 3600}
 WHERE told.process_pid IS NULL OR coalesce(a.outcome_detail, '') NOT LIKE 'audit record %'
 """
+_PEERS = """
+SELECT dst_ip AS ip FROM network_activity_bare WHERE dst_ip IS NOT NULL
+UNION
+SELECT src_ip AS ip FROM network_activity_bare WHERE src_ip IS NOT NULL AND bytes_in > 0
+"""
 # What was approved once holds until it is approved anew, however narrow the window that is looked at.
 _TIMELESS = frozenset({"declared_need"})
 _OWNED_COLUMNS = ("process_pid", "process_started_at", "process_name", "device_name")
@@ -141,18 +157,31 @@ def create_stored_views(
 def create_views(engine: Engine, parts: Mapping[str, Sequence[StoredPart]], tables: Mapping[str, Any]) -> None:
     """Creates the views that detections read, over those of `create_stored_views()`.
 
+    `network_activity_bare` has the rows of `network_activity` without `asset` and `peer_asset`, for a first look over
+    all of them: the joins that name assets cost several times what reading a column does. `network_peer` has each
+    address they went to once: far fewer than rows, and most detections ask for a few of them.
+
     Args:
-        tables: the assets room's Arrow tables: asset_by_path, _instance, _interface, _name, _address. A table
-            without rows is not joined: every query that reads a view would pay for it, row by row.
+        tables: the assets room's Arrow tables: asset_by_path, _instance, _interface, _name, _address,
+            _scoped_address. A table without rows is not joined: every query that reads a view would pay for it,
+            row by row.
     """
     for name, table in tables.items():
         engine.unregister(name)
         engine.register(name, table)
     known = frozenset(name for name, table in tables.items() if table.num_rows)
     for name, event_class in EVENT_CLASSES.items():
-        owned = name == "network_activity" and bool(parts.get("socket_usage"))
-        view = view_of(event_class, known, owned) if parts.get(name) else _empty(event_class)
+        held = frozenset(column for part in parts.get(name, ()) for column in part.columns)
+        rows = f"{name}_stored"
+        if name == "network_activity":
+            owned = bool(held and parts.get("socket_usage"))
+            held |= frozenset(_OWNED_COLUMNS if owned else ())
+            bare = _owned_rows(event_class) if owned else f"SELECT * FROM {rows}"
+            rows = "network_activity_bare"
+            engine.execute(f"CREATE OR REPLACE VIEW {rows} AS {bare}")
+        view = view_of(event_class, known, held, rows) if held else _empty(event_class)
         engine.execute(f"CREATE OR REPLACE VIEW {name} AS {view}")
+    engine.keep("network_peer", _PEERS)
 
 
 def _stored(
@@ -201,62 +230,71 @@ def _empty(event_class: EventClass) -> str:
     )
 
 
-def view_of(event_class: EventClass, known: frozenset[str] = frozenset(), owned: bool = False) -> str:
+def view_of(
+    event_class: EventClass,
+    known: frozenset[str] = frozenset(),
+    held: frozenset[str] = frozenset(),
+    rows: str = "",
+) -> str:
     """The SELECT behind a class's view: its rows with the asset each one speaks of.
 
     Args:
         known: the asset tables that hold rows.
-        owned: whether connections are told with the process that the host's sensor saw hold them.
+        held: the columns that any part holds.
+        rows: the relation they come from, if it is not `CLASS_stored`.
     """
     name = event_class.name
-    columns = {column.name for column in event_class.stored}
+    named, joins = _joins(event_class, known, held)
     expression = _ASSET.get(name, _HOST_ASSET).format(private=_PRIVATE)
-    joins = _joins(name, columns, known)
-    for alias in "pifnasb":
-        if alias not in joins:
-            expression = expression.replace(f"{alias}.asset", "CAST(NULL AS VARCHAR)")
-    peer = f", {'b.asset' if 'b' in joins else 'CAST(NULL AS VARCHAR)'} AS peer_asset"
-    rows = _owned_rows(event_class) if owned else f"{name}_stored"
-    more = peer if name == "network_activity" else _CALLER if name == "api_activity" else ""
-    return f"SELECT t.*, {expression} AS asset{more} FROM {rows} t " + " ".join(
-        f"LEFT JOIN {table} {alias} ON {condition}" for alias, (table, condition) in joins.items()
-    )
+    asset = _NAMED.sub(lambda found: named.get(found[1], _NOBODY), expression)
+    more = {"network_activity": f", {named.get('b', _NOBODY)} AS peer_asset", "api_activity": _CALLER}.get(name, "")
+    return " ".join((f"SELECT t.*, {asset} AS asset{more} FROM {rows or f'{name}_stored'} t", *joins))
 
 
-def _joins(name: str, columns: set[str], known: frozenset[str]) -> dict[str, tuple[str, str]]:
-    """Alias -> table and condition, for the tables that say something."""
+def _joins(event_class: EventClass, known: frozenset[str], held: frozenset[str]) -> tuple[dict[str, str], list[str]]:
+    """What names the asset under each alias, and the joins it takes: of tables with rows and columns with values."""
+    name = event_class.name
+    named: dict[str, str] = {}
+    joins: list[str] = []
     if name == "api_activity":
-        return {}
-    joins = {"p": ("asset_by_path", "p.path = t.path")}
-    if "instance_uid" in columns:
-        joins["i"] = ("asset_by_instance", "i.instance_uid = t.instance_uid")
-    if "interface_uid" in columns:
-        joins["f"] = ("asset_by_interface", "f.interface_uid = t.interface_uid")
-    if "device_name" in columns:
-        joins["n"] = ("asset_by_name", "n.device_name = t.device_name")
-    if "series" in columns:
-        joins["s"] = ("asset_by_name", "s.device_name = t.series")
-    if name in _ADDRESS:
-        joins["a"] = ("asset_by_address", _held_address("a", _ADDRESS[name], columns))
-    if name == "network_activity":
-        joins["b"] = ("asset_by_address", _held_address("b", "dst_ip", columns))
-    return {alias: (table, condition) for alias, (table, condition) in joins.items() if table in known}
+        return named, joins
+    for alias, (table, key, column) in _IDENTITIES.items():
+        if table in known and column in held:
+            named[alias] = f"{alias}.asset"
+            joins.append(f"LEFT JOIN {table} {alias} ON {alias}.{key} = t.{column}")
+    addresses = {"a": _ADDRESS.get(name, ""), "b": "dst_ip" if name == "network_activity" else ""}
+    for alias, column in addresses.items():
+        if column not in held:
+            continue
+        holders = []
+        if "asset_by_address" in known:
+            holders.append(f"CASE WHEN {_within(alias)} THEN {alias}.asset END")
+            joins.append(f"LEFT JOIN asset_by_address {alias} ON {alias}.ip = t.{column}")
+        if "asset_by_scoped_address" in known:
+            scoped = f"{alias}_scoped"
+            scope = SCOPE.format("t") if {"account_uid", "vpc_uid"} <= _names(event_class) else _NO_SCOPE
+            holders.append(f"{scoped}.asset")
+            condition = f"{scoped}.ip = t.{column} AND {scoped}.scope = {scope} AND {_within(scoped)}"
+            joins.append(f"LEFT JOIN asset_by_scoped_address {scoped} ON {condition}")
+        if holders:
+            named[alias] = f"coalesce({', '.join(holders)}, {_NOBODY})"
+    return named, joins
 
 
-def _held_address(alias: str, column: str, columns: set[str]) -> str:
-    scope = SCOPE.format("t") if {"account_uid", "vpc_uid"} <= columns else _NO_SCOPE
-    return (
-        f"{alias}.ip = t.{column} AND {alias}.scope = {scope} "
-        f"AND t.time >= {alias}.valid_from AND t.time < {alias}.valid_to"
-    )
+def _names(event_class: EventClass) -> set[str]:
+    return {column.name for column in event_class.stored}
+
+
+def _within(alias: str) -> str:
+    return f"t.time >= {alias}.valid_from AND t.time < {alias}.valid_to"
 
 
 def _owned_rows(event_class: EventClass) -> str:
     """Connections with the process that the sensor saw hold them."""
     columns = ", ".join(f'{_owned_column(column.name)} AS "{column.name}"' for column in event_class.stored)
-    return f"""(SELECT {columns} FROM {event_class.name}_stored c LEFT JOIN ({_OWNER}) o
+    return f"""SELECT {columns} FROM {event_class.name}_stored c LEFT JOIN ({_OWNER}) o
         ON c.src_ip = o.src_ip AND c.src_port = o.src_port AND c.dst_ip = o.dst_ip AND c.dst_port = o.dst_port
-        AND c.time <= o.last_at + {_NEARBY} AND coalesce(c.end_time, c.time) >= o.first_at - {_NEARBY})"""
+        AND c.time <= o.last_at + {_NEARBY} AND coalesce(c.end_time, c.time) >= o.first_at - {_NEARBY}"""
 
 
 def _owned_column(name: str) -> str:

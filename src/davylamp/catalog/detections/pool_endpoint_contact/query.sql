@@ -1,6 +1,8 @@
 WITH listed AS (
+    -- Of many entries few are ever met, mostly none: what is looked for in all rows are those.
     SELECT value, max(CASE WHEN port IS NULL THEN 1 ELSE 0 END) AS unbound
     FROM indicator
+    JOIN network_peer AS m ON m.ip = value
     WHERE type = 'ip' AND indicator_class = 'pool_endpoint'
     GROUP BY value
 ),
