@@ -37,7 +37,7 @@ host_names = ["web1"]
 name = "batch"
 paths = ["*fires_on_half_machine_for_a_day.csv"]
 """
-ASSET_TABLES = ("asset_by_path", "asset_by_instance", "asset_by_name", "asset_by_address")
+ASSET_TABLES = ("asset_by_path", "asset_by_instance", "asset_by_name", "asset_by_address", "network_peer")
 JAVA_FOR_SHORT_QUERIES = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 SPARK = {
     "spark.ui.enabled": "false",

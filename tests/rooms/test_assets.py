@@ -31,11 +31,12 @@ def book(
 
 def holder(made: AssetBook, ip: str, day: int = 10, scope: str = "/") -> str | None:
     at = DAY.replace(day=1 + day)
-    rows: list[dict[str, Any]] = made.tables["asset_by_address"].to_pylist()
+    tables = ("asset_by_address", "asset_by_scoped_address")
+    rows: list[dict[str, Any]] = [row for name in tables for row in made.tables[name].to_pylist()]
     found = [
         each["asset"]
         for each in rows
-        if each["ip"] == ip and each["scope"] == scope and each["valid_from"] <= at < each["valid_to"]
+        if each["ip"] == ip and each.get("scope", scope) == scope and each["valid_from"] <= at < each["valid_to"]
     ]
     assert len(found) <= 1
     return found[0] if found else None

@@ -8,8 +8,8 @@ WITH pool AS (
     ) AS listed(port)
 ),
 crowded AS (
-    -- Most of a fleet's connections go to what all of it talks with, which no candidate does: the records of
-    -- one second in eight find those remotes at a fraction of the cost. What they miss is counted in full below.
+    -- Most of a fleet's connections go to what all of it talks with, which no candidate does: the records of one second
+    -- in eight find those remotes at a fraction of the cost. What they miss is counted in full below.
     SELECT dst_ip AS ip
     FROM network_activity
     WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
@@ -29,9 +29,9 @@ remote AS (
           )
 ),
 lasting AS (
-    -- Few connections last, with packets both ways: a number for the unordered pair of ends finds those without keeping any address, a small
-    -- one and whole seconds so that tens of millions of pairs fit in memory. Two connections that share a number only
-    -- bring each other along, and so does a second lost by rounding; what follows is exact.
+    -- Few connections last, with packets both ways: a number for the pair of ends finds those without keeping any
+    -- address, a small one and whole seconds so that tens of millions of pairs fit in memory. Two connections that share
+    -- a number only bring each other along, and so does a second lost by rounding; what follows is exact.
     SELECT pair
     FROM (
         SELECT
