@@ -7,81 +7,58 @@ WITH pool AS (
         (19335), (45560), (45700), (58080)
     ) AS listed(port)
 ),
-crowded AS (
-    -- Most of a fleet's connections go to what all of it talks with, which no candidate does: the records of one second
-    -- in eight find those remotes at a fraction of the cost. What they miss is counted in full below.
-    SELECT dst_ip AS ip
-    FROM network_activity
-    WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
-      AND CAST(floor(epoch(time)) AS BIGINT) % 8 = 0 AND src_port >= 1024 AND dst_port < src_port
-    GROUP BY dst_ip
-    HAVING COUNT(DISTINCT asset) > $assets_count_most
-),
-remote AS (
-    -- A connection that both ends sent on has records to the remote, or two-way records from it: it is a peer.
-    SELECT met.ip
-    FROM network_peer AS met
-    LEFT JOIN crowded ON crowded.ip = met.ip
-    WHERE crowded.ip IS NULL
-      AND NOT regexp_matches(
-            met.ip,
-            '^(0|10|127|169[.]254|192[.]168|172[.](1[6-9]|2[0-9]|3[01])|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])|22[4-9]|23[0-9]|24[0-9]|25[0-5])[.]|^(::$|::1$|f[cd][0-9a-f][0-9a-f]:|fe[89ab][0-9a-f]:|ff)'
-          )
-),
 lasting AS (
-    -- Few connections last, with packets both ways: a number for the pair of ends finds those without keeping any
-    -- address, a small one and whole seconds so that tens of millions of pairs fit in memory. Two connections that share
-    -- a number only bring each other along, and so does a second lost by rounding; what follows is exact.
+    -- Few connections last: a number for the unordered pair of ends finds those without keeping any address, a small
+    -- one and whole seconds so that tens of millions of pairs fit in memory. Two connections that share a number only
+    -- bring each other along, and so does a second lost by rounding; what follows is exact.
     SELECT pair
     FROM (
         SELECT
-            CAST(hash(src_ip, src_port, dst_ip, dst_port) % 2147483647 AS INTEGER) AS pair,
-            CAST(epoch(time) AS INTEGER) AS start_s, CAST(epoch(end_time) AS INTEGER) AS end_s,
-            packets_out > 0 AS sent, packets_in > 0 AS got
-        FROM network_activity_bare AS n
-        JOIN remote ON remote.ip = n.dst_ip
-        LEFT JOIN pool ON pool.port = n.dst_port
+            CAST(CASE WHEN src_port > dst_port OR (src_port = dst_port AND src_ip > dst_ip)
+                THEN hash(src_ip, src_port, dst_ip, dst_port)
+                ELSE hash(dst_ip, dst_port, src_ip, src_port) END % 2147483647 AS INTEGER) AS pair,
+            CAST(epoch(time) AS INTEGER) AS start_s, CAST(epoch(end_time) AS INTEGER) AS end_s
+        FROM network_activity
         WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
-          AND src_port >= 1024 AND (dst_port < src_port OR pool.port IS NOT NULL)
-        UNION ALL
-        SELECT
-            CAST(hash(dst_ip, dst_port, src_ip, src_port) % 2147483647 AS INTEGER) AS pair,
-            CAST(epoch(time) AS INTEGER) AS start_s, CAST(epoch(end_time) AS INTEGER) AS end_s,
-            packets_in > 0 AS sent, packets_out > 0 AS got
-        FROM network_activity_bare AS n
-        JOIN remote ON remote.ip = n.src_ip
-        LEFT JOIN pool ON pool.port = n.src_port
-        WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
-          AND dst_port >= 1024 AND (src_port < dst_port OR pool.port IS NOT NULL)
     ) AS numbered
     GROUP BY pair
-    HAVING MAX(end_s) - MIN(start_s) > $span_s_fewest - 2 AND BOOL_OR(sent) AND BOOL_OR(got)
+    HAVING MAX(end_s) - MIN(start_s) > $span_s_fewest - 2
+),
+flow AS (
+    SELECT
+        asset, peer_asset, src_ip, src_port, dst_ip, dst_port, time, end_time, bytes_out, bytes_in, packets_out, packets_in,
+        path, line, frame, byte_offset
+    FROM network_activity AS n
+    JOIN lasting ON lasting.pair = CAST(CASE WHEN src_port > dst_port OR (src_port = dst_port AND src_ip > dst_ip)
+        THEN hash(src_ip, src_port, dst_ip, dst_port)
+        ELSE hash(dst_ip, dst_port, src_ip, src_port) END % 2147483647 AS INTEGER)
+    WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
+),
+ends AS (
+    SELECT
+        asset, src_ip AS local_ip, src_port AS local_port, dst_ip AS remote_ip, dst_port AS remote_port,
+        time, end_time, bytes_out AS sent_bytes, bytes_in AS got_bytes,
+        packets_out AS sent_packets, packets_in AS got_packets, path, line, frame, byte_offset
+    FROM flow
+    UNION ALL
+    SELECT
+        COALESCE(peer_asset, dst_ip) AS asset, dst_ip AS local_ip, dst_port AS local_port,
+        src_ip AS remote_ip, src_port AS remote_port,
+        time, end_time, bytes_in AS sent_bytes, bytes_out AS got_bytes,
+        packets_in AS sent_packets, packets_out AS got_packets, path, line, frame, byte_offset
+    FROM flow
 ),
 outward AS (
     SELECT
-        n.asset, n.src_ip AS local_ip, n.src_port AS local_port, n.dst_ip AS remote_ip, n.dst_port AS remote_port,
-        n.time, n.end_time, n.bytes_out AS sent_bytes, n.bytes_in AS got_bytes,
-        n.packets_out AS sent_packets, n.packets_in AS got_packets,
+        ends.*,
         pool.port IS NOT NULL AS pool_port
-    FROM network_activity AS n
-    JOIN remote ON remote.ip = n.dst_ip
-    JOIN lasting ON lasting.pair = CAST(hash(src_ip, src_port, dst_ip, dst_port) % 2147483647 AS INTEGER)
-    LEFT JOIN pool ON pool.port = n.dst_port
-    WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
-      AND src_port >= 1024 AND (dst_port < src_port OR pool.port IS NOT NULL)
-    UNION ALL
-    SELECT
-        COALESCE(n.peer_asset, n.dst_ip) AS asset, n.dst_ip AS local_ip, n.dst_port AS local_port,
-        n.src_ip AS remote_ip, n.src_port AS remote_port,
-        n.time, n.end_time, n.bytes_in AS sent_bytes, n.bytes_out AS got_bytes,
-        n.packets_in AS sent_packets, n.packets_out AS got_packets,
-        pool.port IS NOT NULL AS pool_port
-    FROM network_activity AS n
-    JOIN remote ON remote.ip = n.src_ip
-    JOIN lasting ON lasting.pair = CAST(hash(dst_ip, dst_port, src_ip, src_port) % 2147483647 AS INTEGER)
-    LEFT JOIN pool ON pool.port = n.src_port
-    WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
-      AND dst_port >= 1024 AND (src_port < dst_port OR pool.port IS NOT NULL)
+    FROM ends
+    LEFT JOIN pool ON pool.port = ends.remote_port
+    WHERE local_port >= 1024
+      AND NOT regexp_matches(
+            remote_ip,
+            '^(0|10|127|169[.]254|192[.]168|172[.](1[6-9]|2[0-9]|3[01])|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])|22[4-9]|23[0-9]|24[0-9]|25[0-5])[.]|^(::$|::1$|f[cd][0-9a-f][0-9a-f]:|fe[89ab][0-9a-f]:|ff)'
+          )
 ),
 connection AS (
     SELECT
@@ -100,6 +77,7 @@ connection AS (
         AVG(CASE WHEN sent_bytes > 0 AND epoch(end_time) > epoch(time)
             THEN sent_bytes / (epoch(end_time) - epoch(time)) END) AS sent_mean_bytes_per_s
     FROM outward
+    WHERE remote_port < local_port OR pool_port
     GROUP BY asset, local_ip, local_port, remote_ip, remote_port, pool_port
 ),
 thin AS (
@@ -145,40 +123,21 @@ steady AS (
     JOIN shared ON shared.remote_ip = thin.remote_ip
     WHERE shared.assets_count <= $assets_count_most
 ),
-record AS (
-    SELECT
-        s.asset, s.local_ip, s.local_port, s.remote_ip, s.remote_port, n.time, n.path, n.line, n.frame, n.byte_offset
-    FROM network_activity AS n
-    JOIN steady AS s
-      ON s.remote_ip = n.dst_ip AND s.remote_port = n.dst_port AND s.local_ip = n.src_ip AND s.local_port = n.src_port
-     AND s.asset = n.asset
-    WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
-      AND s.place <= $candidates_count_most
-    UNION ALL
-    SELECT
-        s.asset, s.local_ip, s.local_port, s.remote_ip, s.remote_port, n.time, n.path, n.line, n.frame, n.byte_offset
-    FROM network_activity AS n
-    JOIN steady AS s
-      ON s.remote_ip = n.src_ip AND s.remote_port = n.src_port AND s.local_ip = n.dst_ip AND s.local_port = n.dst_port
-     AND s.asset = COALESCE(n.peer_asset, n.dst_ip)
-    WHERE protocol = 'tcp' AND message_sizes_bytes IS NULL AND COALESCE(action, 'accept') <> 'reject'
-      AND s.place <= $candidates_count_most
-),
 cited AS (
     SELECT
         steady.asset, steady.local_ip, steady.local_port, steady.remote_ip, steady.remote_port, steady.pool_port,
         steady.started_at, steady.ended_at, steady.records_count, steady.span_s, steady.covered_s,
         steady.sent_bytes, steady.got_bytes, steady.assets_count,
-        record.path, record.line, record.frame, record.byte_offset,
+        outward.path, outward.line, outward.frame, outward.byte_offset,
         ROW_NUMBER() OVER (
             PARTITION BY steady.asset, steady.local_ip, steady.local_port, steady.remote_ip, steady.remote_port
-            ORDER BY record.time, record.path, record.line, record.byte_offset
+            ORDER BY outward.time, outward.path, outward.line, outward.byte_offset
         ) AS record_place
     FROM steady
-    JOIN record
-      ON record.asset = steady.asset AND record.local_ip = steady.local_ip
-     AND record.local_port = steady.local_port AND record.remote_ip = steady.remote_ip
-     AND record.remote_port = steady.remote_port
+    JOIN outward
+      ON outward.asset = steady.asset AND outward.local_ip = steady.local_ip
+     AND outward.local_port = steady.local_port AND outward.remote_ip = steady.remote_ip
+     AND outward.remote_port = steady.remote_port
     WHERE steady.place <= $candidates_count_most
 )
 SELECT * FROM cited WHERE record_place <= 50
