@@ -1,7 +1,4 @@
-WITH met AS (
-    SELECT k.ip FROM known_resolver AS k JOIN network_peer AS p ON p.ip = k.ip
-),
-contacts AS (
+WITH contacts AS (
     SELECT
         asset, resolver_ip AS ip, time, path, line, frame, byte_offset, query_name AS detail,
         CASE
@@ -13,39 +10,21 @@ contacts AS (
     -- The DNS log of Zeek holds NetBIOS node status queries too; port 137 is asked of neighbours, never of a resolver.
     WHERE resolver_ip IS NOT NULL AND asset IS NOT NULL AND coalesce(resolver_port, 53) <> 137
     UNION ALL
-    SELECT asset, dst_ip AS ip, time, path, line, frame, byte_offset, server_name AS detail,
-        CASE WHEN dst_port = 53 THEN 'DNS' ELSE 'DNS over TLS' END AS channel
-    FROM network_activity
-    WHERE asset IS NOT NULL
-      AND coalesce(direction, 'egress') <> 'ingress'
+    SELECT
+        n.asset, n.dst_ip AS ip, n.time, n.path, n.line, n.frame, n.byte_offset, n.server_name AS detail,
+        CASE WHEN n.dst_port = 53 THEN 'DNS' WHEN n.dst_port = 853 THEN 'DNS over TLS' ELSE 'DNS over HTTPS' END AS channel
+    FROM network_activity AS n
+    LEFT JOIN known_resolver AS k ON k.ip = n.dst_ip
+    LEFT JOIN (SELECT DISTINCT name FROM known_resolver) AS s ON s.name = n.server_name
+    WHERE n.asset IS NOT NULL
+      AND coalesce(n.direction, 'egress') <> 'ingress'
       -- A port that nobody answers on is no resolver: a port scan knocks on many.
-      AND coalesce(bytes_in, packets_in, 1) > 0
-      AND coalesce(action, 'accept') = 'accept'
-      AND dst_port IN (53, 853) AND coalesce(src_port, 65535) <> 53
-    UNION ALL
-    -- Of the connections to port 443 only those to a known resolver, by its address or by the name asked for.
-    SELECT n.asset, n.dst_ip AS ip, n.time, n.path, n.line, n.frame, n.byte_offset, n.server_name AS detail,
-        'DNS over HTTPS' AS channel
-    FROM network_activity AS n
-    JOIN met ON met.ip = n.dst_ip
-    WHERE n.asset IS NOT NULL
-      AND coalesce(n.direction, 'egress') <> 'ingress'
       AND coalesce(n.bytes_in, n.packets_in, 1) > 0
       AND coalesce(n.action, 'accept') = 'accept'
-      AND n.dst_port = 443
-    UNION ALL
-    SELECT n.asset, n.dst_ip AS ip, n.time, n.path, n.line, n.frame, n.byte_offset, n.server_name AS detail,
-        'DNS over HTTPS' AS channel
-    FROM network_activity AS n
-    JOIN (SELECT DISTINCT name FROM known_resolver) AS s ON s.name = n.server_name
-    LEFT JOIN met ON met.ip = n.dst_ip
-    WHERE n.asset IS NOT NULL
-      AND n.server_name IS NOT NULL
-      AND met.ip IS NULL
-      AND coalesce(n.direction, 'egress') <> 'ingress'
-      AND coalesce(n.bytes_in, n.packets_in, 1) > 0
-      AND coalesce(n.action, 'accept') = 'accept'
-      AND n.dst_port = 443
+      AND (
+        (n.dst_port IN (53, 853) AND coalesce(n.src_port, 65535) <> 53)
+        OR (n.dst_port = 443 AND (k.ip IS NOT NULL OR s.name IS NOT NULL))
+      )
 ),
 used AS (
     SELECT
@@ -60,28 +39,24 @@ used AS (
     WHERE regexp_matches(ip, '^([0-9]{1,3}([.][0-9]{1,3}){3}|[0-9a-f.]*:[0-9a-f:.]+)$')
     GROUP BY asset, ip
 ),
-totals AS (
-    -- A machine that asks many servers all over the world is a resolver itself.
-    SELECT asset, sum(contacts_count) AS asset_contacts_count
+shares AS (
+    SELECT
+        asset, ip, contacts_count, private,
+        sum(contacts_count) OVER (PARTITION BY asset) AS asset_contacts_count,
+        count(*) OVER (PARTITION BY asset) AS asset_resolvers_count,
+        count(*) OVER (PARTITION BY ip) AS users_count
     FROM used
-    GROUP BY asset
-    HAVING sum(CASE WHEN private = 0 THEN 1 ELSE 0 END) <= $most_resolvers_count
-),
-users AS (
-    SELECT ip, count(*) AS users_count FROM used GROUP BY ip
 ),
 judged AS (
     SELECT
-        used.asset, used.ip, used.contacts_count,
+        *,
         CASE
             WHEN private = 1 THEN 1
             WHEN contacts_count >= $normal_ratio * asset_contacts_count THEN 1
             WHEN users_count >= $fleet_users_count AND users_count * 2 >= (SELECT count(DISTINCT asset) FROM used) THEN 1
             ELSE 0
         END AS normal
-    FROM used
-    JOIN totals ON totals.asset = used.asset
-    JOIN users ON users.ip = used.ip
+    FROM shares
 ),
 normal AS (
     SELECT
@@ -89,6 +64,10 @@ normal AS (
     FROM judged
     WHERE normal = 1
     GROUP BY asset
+),
+crowds AS (
+    -- A machine that asks many servers all over the world is a resolver itself.
+    SELECT asset FROM judged WHERE private = 0 GROUP BY asset HAVING count(*) > $most_resolvers_count
 ),
 ranked AS (
     SELECT
@@ -104,6 +83,8 @@ ranked AS (
     JOIN judged AS j ON j.asset = c.asset AND j.ip = c.ip AND j.normal = 0
     JOIN normal AS n ON n.asset = c.asset AND n.normal_contacts_count >= $normal_contacts_count
     LEFT JOIN known_resolver AS k ON k.ip = c.ip
+    LEFT JOIN crowds AS w ON w.asset = c.asset
+    WHERE w.asset IS NULL
 )
 SELECT
     asset, ip, channel, time, detail, resolver_name, normal_contacts_count, normal_resolvers_count, normal_ip,
