@@ -72,9 +72,10 @@ def test_a_look_alike_is_left_alone(drill: Drill) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_takes_a_drill_back() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_takes_a_drill_back_and_ends_the_command(number: signal.Signals) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "davylamp", "drill", "b", "--observe", "60s"],
+        [sys.executable, "-m", "davylamp", "drill", "b", "d", "--observe", "60s"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -86,8 +87,9 @@ def test_ctrl_c_takes_a_drill_back() -> None:
             break
         time.sleep(0.1)
     time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
     assert b"Traceback" not in said
     assert made
     assert not any(place.exists() for place in made)

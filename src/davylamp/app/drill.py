@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from davylamp.app.progress import Progress
@@ -88,7 +92,7 @@ def run_drill(
     length_s = None if observe_s is None else max(observe_s, meta.observe_s or 0.0)
     case = Path(tempfile.mkdtemp(prefix="davylamp-drill-")) if keep is None else keep
     try:
-        with Stage(duration_s=(length_s or SUSPECT_OBSERVE_S) + MARGIN_S, seed=seed) as stage:
+        with _stoppable() as asked, Stage((length_s or SUSPECT_OBSERVE_S) + MARGIN_S, seed) as stage:
             began_s = time.monotonic()
             try:
                 named = drill.play(stage)
@@ -100,12 +104,34 @@ def run_drill(
             roots = () if stage.root is None else (stage.root,)
             document = scan_host(request, length_s, progress, roots=roots).document
             after_s = time.monotonic() - began_s
+            if asked:
+                raise KeyboardInterrupt  # the look ends early and is judged; a drill that was stopped says nothing
     finally:
         if keep is None:
             shutil.rmtree(case, ignore_errors=True)
     if meta.expects == CAUGHT:
         return replace(_hunted(outcome, document, set(named), after_s, meta.told_by), pids=named)
     return replace(_left_alone(outcome, document, everybody, after_s), pids=tuple(sorted(everybody)))
+
+
+@contextmanager
+def _stoppable() -> Iterator[list[int]]:
+    """Notes that somebody asked to stop (Ctrl-C or SIGTERM), which the look itself takes for its own end."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def stop(number: int, _: FrameType | None) -> None:
+        asked.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _outcome_of(drill: Drill) -> Callable[..., Outcome]:

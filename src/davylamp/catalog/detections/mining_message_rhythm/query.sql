@@ -29,3 +29,5 @@ WHERE protocol = 'tcp'
   AND ARRAY_LENGTH(message_sizes_bytes) >= 7
   AND epoch(end_time) - epoch(time) >= 12
   AND COALESCE(bytes_out, 0) + COALESCE(bytes_in, 0) <= $bytes_per_s_most * (epoch(end_time) - epoch(time))
+-- Connections that begin at one instant are told in the order of the evidence, whatever engine answers.
+ORDER BY time, path, line, frame, byte_offset
