@@ -125,6 +125,9 @@ def test_another_process_over_a_process_is_seen(burner: int) -> None:
 CLOSED = """
 import json, os
 from davylamp.agent.hidden_processes import covered_pids
+
+# Looks at this machine as it is: two such tests at once would see each other's miners.
+pytestmark = pytest.mark.xdist_group("this machine")
 print(json.dumps([sum(name.isdecimal() for name in os.listdir("/proc")), sorted(covered_pids())]))
 """
 

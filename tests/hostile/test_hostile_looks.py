@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+# Looks at this machine as it is: two such tests at once would see each other's miners.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("this machine")]
 SCAN = [sys.executable, "-m", "davylamp", "scan", "host", "--format", "json"]
 inside = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("unshare") is None, reason="namespaces are made by root, with unshare"

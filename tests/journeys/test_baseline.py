@@ -18,6 +18,9 @@ HOLDER = (
     "held.bind(('127.0.0.9', 24680)); held.listen(); print('listens', flush=True); time.sleep(120)\n"
 )
 
+# Looks at this machine as it is: two such tests at once would see each other's miners.
+pytestmark = pytest.mark.xdist_group("this machine")
+
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

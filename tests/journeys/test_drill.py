@@ -19,8 +19,14 @@ from davylamp.kit.drill import CAUGHT, QUIET, Drill
 from davylamp.kit.emulation.roles import dialogue_of
 from davylamp.kit.emulation.stage import Stage
 
-OBSERVE_S = 15.0
+# Looks at this machine as it is: two such tests at once would see each other's miners.
+pytestmark = pytest.mark.xdist_group("this machine")
+
+# A pool's jobs and a miner's shares are some seconds apart: half a minute holds enough of them on a busy machine, too.
+OBSERVE_S, QUIET_OBSERVE_S = 30.0, 15.0
 # The encrypted one needs a minute, which `davylamp drill` gives it; the whole sheet is measured in bench/.
+# One that moves bytes, one that talks, and the nearest of all; `bench/score_sheet.py` plays the others too.
+LOOK_ALIKES = ("compression", "message_publisher", "executor_with_heartbeat")
 SHORT = [drill for drill in registry.drills() if (drill.meta.observe_s or 0) <= 30]
 
 
@@ -63,12 +69,12 @@ def _listening(port: int) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "drill", [each for each in SHORT if each.meta.expects == QUIET], ids=lambda each: each.meta.uid
+    "drill", [each for each in SHORT if each.meta.uid in LOOK_ALIKES], ids=lambda each: each.meta.uid
 )
 def test_a_look_alike_is_left_alone(drill: Drill) -> None:
     if reason := drill.could_play():
         pytest.skip(f"not looked at: {reason}")
-    assert run_drill(drill, OBSERVE_S, seed=1).verdict == QUIET
+    assert run_drill(drill, QUIET_OBSERVE_S, seed=1).verdict == QUIET
 
 
 @pytest.mark.slow

@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+# Looks at this machine as it is: two such tests at once would see each other's miners.
+pytestmark = pytest.mark.xdist_group("this machine")
+
 
 def look(case: Path, before: Sequence[str] = ()) -> tuple[dict[str, Any], subprocess.CompletedProcess[bytes]]:
     command = [

@@ -18,6 +18,9 @@ import pytest
 
 from davylamp.agent.spool import segments
 
+# Looks at this machine as it is: two such tests at once would see each other's miners.
+pytestmark = pytest.mark.xdist_group("this machine")
+
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs/reference/scan-1.schema.json").read_text(encoding="utf-8"))
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
