@@ -17,7 +17,7 @@ SECURITY = (
     "abuse.ch", "bmc.com",
 )  # fmt: skip
 UPDATES = (
-    "security.debian.org", "deb.debian.org", "security.ubuntu.com", "archive.ubuntu.com", "esm.ubuntu.com",
+    "security.debian.org", "ftp.debian.org", "security.ubuntu.com", "archive.ubuntu.com", "esm.ubuntu.com",
     "mirrors.fedoraproject.org", "mirrorlist.centos.org", "mirrors.rockylinux.org", "cdn.redhat.com",
     "amazonlinux.com", "dl-cdn.alpinelinux.org", "download.opensuse.org", "packages.microsoft.com",
 )  # fmt: skip
