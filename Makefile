@@ -43,7 +43,7 @@ check: $(VENV)/.dev lint types layers ## under a minute: lint, types, layers, ho
 	@$(BIN)/python -m pytest tests/meta tests/rooms -m "not slow" -n 2
 
 test: system $(VENV)/.spark lint types layers ## everything that CI runs
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .

@@ -22,6 +22,9 @@ from davylamp.agent.procfs import Stat
 from davylamp.app.scan import ScanRequest, scan
 from tests.catalog.host_cpu_cases import covered_miner_lines
 
+# Looks at this machine as it is: two such tests at once would see each other's miners.
+pytestmark = pytest.mark.live
+
 BURN = "import time\nends = time.monotonic() + {0}\nwhile time.monotonic() < ends: pass\n"
 # What one look in a mount namespace of its own says; nothing else on the machine sees the mount.
 LOOK = """
@@ -126,8 +129,6 @@ CLOSED = """
 import json, os
 from davylamp.agent.hidden_processes import covered_pids
 
-# Looks at this machine as it is: two such tests at once would see each other's miners.
-pytestmark = pytest.mark.xdist_group("this machine")
 print(json.dumps([sum(name.isdecimal() for name in os.listdir("/proc")), sorted(covered_pids())]))
 """
 

@@ -28,6 +28,9 @@ from davylamp.kit.emulation.transport import TLS_OVERHEAD_BYTES, encrypted
 from davylamp.kit.emulation.twins import TWINS, twin_dialogue
 from tests.catalog.make_wire_cases import wire_cases
 
+# Looks at this machine as it is: two such tests at once would see each other's miners.
+pytestmark = pytest.mark.live
+
 SIZE_TOLERANCE = 0.25
 """Field lengths (agent, worker, job id, wallet) differ from one implementation to the next by this much."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 # Looks at this machine as it is: two such tests at once would see each other's miners.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("this machine")]
+pytestmark = [pytest.mark.slow, pytest.mark.live]
 SCAN = [sys.executable, "-m", "davylamp", "scan", "host", "--format", "json"]
 inside = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("unshare") is None, reason="namespaces are made by root, with unshare"

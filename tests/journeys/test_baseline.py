@@ -19,7 +19,7 @@ HOLDER = (
 )
 
 # Looks at this machine as it is: two such tests at once would see each other's miners.
-pytestmark = pytest.mark.xdist_group("this machine")
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from davylamp.kit.emulation.roles import dialogue_of
 from davylamp.kit.emulation.stage import Stage
 
 # Looks at this machine as it is: two such tests at once would see each other's miners.
-pytestmark = pytest.mark.xdist_group("this machine")
+pytestmark = pytest.mark.live
 
 # A pool's jobs and a miner's shares are some seconds apart: half a minute holds enough of them on a busy machine, too.
 OBSERVE_S, QUIET_OBSERVE_S = 30.0, 15.0

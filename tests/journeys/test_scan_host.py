@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 # Looks at this machine as it is: two such tests at once would see each other's miners.
-pytestmark = pytest.mark.xdist_group("this machine")
+pytestmark = pytest.mark.live
 
 
 def look(case: Path, before: Sequence[str] = ()) -> tuple[dict[str, Any], subprocess.CompletedProcess[bytes]]:

@@ -19,7 +19,7 @@ import pytest
 from davylamp.agent.spool import segments
 
 # Looks at this machine as it is: two such tests at once would see each other's miners.
-pytestmark = pytest.mark.xdist_group("this machine")
+pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs/reference/scan-1.schema.json").read_text(encoding="utf-8"))

@@ -20,6 +20,7 @@ import time
 import zlib
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from davylamp.kit.emulation.disguise import SETTINGS_NAME, show_arguments, show_name
@@ -169,7 +170,7 @@ async def pool_and_worker(settings: dict[str, Any]) -> None:
         os.execve(
             sys.executable,
             [sys.executable, sys.argv[0]],
-            os.environ | {SETTINGS_NAME: json.dumps(settings | {"role": "pool"})},
+            os.environ | {SETTINGS_NAME: json.dumps(settings | {"role": "pool", "pid_file": ""})},
         )
     await worker(settings)
 
@@ -214,6 +215,8 @@ ROLES = {
 def main() -> int:
     """Plays the role that the environment names."""
     settings = json.loads(os.environ.pop(SETTINGS_NAME))
+    if settings.get("pid_file"):
+        Path(settings["pid_file"]).write_text(f"{os.getpid()}\n", encoding="ascii")
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(int(min(LONGEST_S, float(settings["duration_s"]) + 30.0)))
     if settings.get("shown_name"):

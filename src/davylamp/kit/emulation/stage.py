@@ -79,7 +79,8 @@ class Stage:
             group: control group to run in.
         """
         command = [*inside, *self._command(program, script, in_memory), *arguments]
-        environment = self._told(role, settings)
+        told_pid = self.folder / f"role-{len(self._started)}.pid"
+        environment = self._told(role, settings | {"pid_file": str(told_pid)} if inside else settings)
         descriptors = [int(command[-len(arguments) - 2].rpartition("/")[2])] if in_memory else []
         if orphan:
             return self._orphan(command, environment, descriptors)
@@ -98,7 +99,7 @@ class Stage:
         self._started.append(started)
         if group is not None:
             (group / "cgroup.procs").write_text(str(started.pid), encoding="ascii")
-        return _last_child(started.pid) if inside else started.pid
+        return _told_by(told_pid) if inside else started.pid
 
     def role_line(self, role: str, program: str, **settings: Any) -> str:
         """The line with which a shell starts a role by itself, says its pid, and goes on without it."""
@@ -254,22 +255,17 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _last_child(pid: int) -> int:
-    """The process that a chain of starters ends in, once it is there."""
-    found = pid
-    for _ in range(50):
+def _told_by(file: Path) -> int:
+    """The pid that a role run through other programs says of itself.
+
+    Raises:
+        UsageError: it did not start.
+    """
+    for _ in range(100):
+        if file.is_file() and (text := file.read_text(encoding="ascii")).endswith("\n"):
+            return int(text)
         time.sleep(0.1)
-        children = Path(f"/proc/{found}/task/{found}/children")
-        try:
-            named = children.read_text(encoding="ascii").split()
-        except OSError:
-            break
-        if not named:
-            if found != pid:
-                break
-            continue
-        found = int(named[0])
-    return found
+    raise UsageError("a part of the drill did not start", where=str(file), hint="davylamp drill --list")
 
 
 def _signalled(pid: int, number: int) -> None:
