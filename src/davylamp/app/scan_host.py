@@ -133,12 +133,10 @@ def _nothing(_: float) -> None:
 
 
 def _drawing(progress: Progress, observe_s: float) -> Callable[[float], None]:
-    began = time.monotonic()
-
     def tick(elapsed_s: float) -> None:
         progress.observing(elapsed_s, observe_s)
 
-    tick(time.monotonic() - began)
+    tick(0.0)
     return tick
 
 
