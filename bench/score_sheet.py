@@ -1,8 +1,9 @@
 """The score sheet of miners and look-alikes: `python -m bench.score_sheet [DRILL ...] [--seeds 3] [--observe 20s]`.
 
-Plays every drill once for each seed, one after the other, and tells how often it came out as it should, by which
-detections, and after how long. Run it as root on a machine that does nothing else; a whole seed takes about ten
-minutes. `--write` puts the table into the README and the runs into `bench/results/`.
+Plays every drill once for each seed and tells how often it came out as it should, by which detections, and after how
+long. Run it as root on a machine that does nothing else; a whole seed takes about ten minutes, one drill after the
+other. `--at-once 4` plays four side by side: miners and look-alikes then share the cores and see one another, which is
+harder. `--write` puts the table into the README and the runs into `bench/results/`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,27 +40,39 @@ HEAD = [
 ]
 
 
-def played(names: Sequence[str], seeds: int, observe_s: float | None, keep: Path | None) -> list[dict[str, Any]]:
-    """One record a run: the outcome, its seed, the machine's load before it.
+@dataclass(frozen=True)
+class Play:
+    """One run of one drill.
 
     Args:
-        keep: folder for the evidence of each run, for peers.
+        keep: folder for the evidence, for peers.
     """
+
+    uid: str
+    seed: int
+    observe_s: float | None
+    keep: Path | None
+
+
+def played(plays: Sequence[Play], at_once: int) -> list[dict[str, Any]]:
+    """One record a run: the outcome, its seed, the machine's load before it."""
     runs = []
-    for seed in range(1, seeds + 1):
-        for drill in chosen_drills(names):
-            load = os.getloadavg()[0]
-            place = None if keep is None else keep / f"{drill.meta.letter}-{drill.meta.uid}-{seed}"
-            outcome = run_drill(drill, observe_s, seed, keep=place)
-            if place is not None:
-                (place / "pids.json").write_text(json.dumps(outcome.pids), encoding="ascii")
-            runs.append({**asdict(outcome), "seed": seed, "load": round(load, 1), "as_expected": outcome.as_expected})
-            print(
-                f"{seed} {outcome.letter} {outcome.uid}: {outcome.verdict} {outcome.reason}",
-                file=sys.stderr,
-                flush=True,
-            )
+    with ProcessPoolExecutor(at_once, max_tasks_per_child=1) as lanes:
+        for run in lanes.map(_run, plays):
+            runs.append(run)
+            told = (run["seed"], run["letter"], run["uid"], run["verdict"], f"{run['after_s']:.0f} s", run["reason"])
+            print(*told, file=sys.stderr, flush=True)
     return runs
+
+
+def _run(play: Play) -> dict[str, Any]:
+    (drill,) = chosen_drills([play.uid])
+    load = os.getloadavg()[0]
+    place = None if play.keep is None else play.keep / f"{drill.meta.letter}-{play.uid}-{play.seed}"
+    outcome = run_drill(drill, play.observe_s, play.seed, keep=place)
+    if place is not None:
+        (place / "pids.json").write_text(json.dumps(outcome.pids), encoding="ascii")
+    return {**asdict(outcome), "seed": play.seed, "load": round(load, 1), "as_expected": outcome.as_expected}
 
 
 def markdown(document: Mapping[str, Any]) -> str:
@@ -67,9 +81,11 @@ def markdown(document: Mapping[str, Any]) -> str:
     for run in document["runs"]:
         by_drill.setdefault((run["letter"], run["title"]), []).append(run)
     loads = [run["load"] for run in document["runs"]]
+    beside = f", {document['at_once']} played side by side" if document.get("at_once", 1) > 1 else ""
+    cores = f"{document['cores_count']} cores, {document['system']}"
     told = (
-        f"{document['seeds']} seed(s) each, looked at for {document['observe']}; {document['cores_count']} cores, "
-        f"{document['system']}, load before a run {min(loads):.1f} to {max(loads):.1f}; {document['at']}."
+        f"{document['seeds']} seed(s) each{beside}, looked at for {document['observe']}; {cores}, "
+        f"load before a run {min(loads):.1f} to {max(loads):.1f}; {document['at']}."
     )
     return f"{told}\n\n" + table_of(HEAD, [_row(letter, title, runs) for (letter, title), runs in by_drill.items()])
 
@@ -109,17 +125,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--keep", type=Path, metavar="FOLDER", help="keep what each look saw (bench/peer_sigma_host.py)"
     )
     parser.add_argument("--write", action="store_true", help="keep the runs and put the table into the README")
+    parser.add_argument("--at-once", type=int, default=1, help="how many are played side by side (default 1)")
     chosen = parser.parse_args(arguments)
     system = os.uname()
+    observe_s = parse_duration(chosen.observe) if chosen.observe else None
+    uids = [drill.meta.uid for drill in chosen_drills(chosen.drills)]
+    plays = [Play(uid, seed, observe_s, chosen.keep) for seed in range(1, chosen.seeds + 1) for uid in uids]
     document = {
         "at": f"{datetime.now(UTC):%Y-%m-%d}",
         "seeds": chosen.seeds,
         "observe": chosen.observe or "20 s, up to 60 s while a suspect is listened to",
         "cores_count": os.cpu_count(),
         "system": f"{system.sysname} {system.release.partition('-')[0]}",
-        "runs": played(
-            chosen.drills, chosen.seeds, parse_duration(chosen.observe) if chosen.observe else None, chosen.keep
-        ),
+        "at_once": chosen.at_once,
+        "runs": played(plays, chosen.at_once),
     }
     print(markdown(document))
     if chosen.write:

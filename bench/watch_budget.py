@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,6 +55,7 @@ class Cost:
     starts_per_s: float
     load: float
     lost_count: int
+    judging_peak_bytes: int
 
 
 @contextmanager
@@ -120,18 +121,22 @@ def measured(processes_count: int, sockets_count: int, seconds: float, storm_per
             starts_per_s=round((_starts_count() - started_count) / lasted_s, 1),
             load=os.getloadavg()[0],
             lost_count=0,
+            judging_peak_bytes=0,
         )
         watch.terminate()
         out, _ = watch.communicate(timeout=60)
     said = [json.loads(line) for line in out.splitlines()]
     lost_count = sum(line["sensor"].get("lost_count", 0) for line in said if line["kind"] == "sensor")
-    return Cost(**{**asdict(cost), "lost_count": lost_count})
+    peak_bytes = max((line["cost"].get("judging_peak_bytes", 0) for line in said if line["kind"] == "cost"), default=0)
+    return replace(cost, lost_count=lost_count, judging_peak_bytes=peak_bytes)
 
 
 @contextmanager
 def _watch(folder: Path, cap: str) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "davylamp", "watch", "--case", str(folder / "case"), "--format", "jsonl"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    # An installed program is compiled once; a shell that forbids it would have each judging compile anew.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with subprocess.Popen([*command, "--cpu-cap", cap], stdout=subprocess.PIPE, env=environment) as child:
         try:
             yield child
@@ -166,16 +171,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     costs = []
-    print("| processes | sockets | s | lasting CPU | judging CPU | RSS | PSS | starts/s | load | lost |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("| processes | sockets | s | lasting CPU | judging CPU | judging peak | RSS | PSS | starts/s | load | lost |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for processes_count, sockets_count in zip(options.processes, options.sockets, strict=True):
         cost = measured(processes_count, sockets_count, options.seconds, options.storm, options.cpu_cap)
         costs.append(cost)
         print(
             f"| {cost.processes_count} | {cost.sockets_count} | {cost.seconds:.0f} | {cost.lasting_cpu_ratio:.2%} "
-            f"| {cost.judging_cpu_ratio:.2%} | {cost.resident_bytes / 2**20:.1f} MiB "
-            f"| {cost.proportional_bytes / 2**20:.1f} MiB | {cost.starts_per_s} | {cost.load:.1f} "
-            f"| {cost.lost_count} |",
+            f"| {cost.judging_cpu_ratio:.2%} | {cost.judging_peak_bytes / 2**20:.0f} MiB "
+            f"| {cost.resident_bytes / 2**20:.1f} MiB | {cost.proportional_bytes / 2**20:.1f} MiB "
+            f"| {cost.starts_per_s} | {cost.load:.1f} | {cost.lost_count} |",
             flush=True,
         )
     if options.output:

@@ -97,12 +97,12 @@ class Judging:
 
     def _end(self) -> None:
         self.selector.unregister(self.child.descriptor)
-        cpu_s, code = self.child.finish()
+        ended = self.child.finish()
         self.done_count += 1
-        self.cost.judging_s += cpu_s
-        self.trigger.judged(cpu_s)
-        if code:
-            self._failed(f"judging ended with code {code}; it is tried again")
+        self.cost.judged(ended.cpu_s, ended.peak_bytes)
+        self.trigger.judged(ended.cpu_s)
+        if ended.code:
+            self._failed(f"judging ended with code {ended.code}; it is tried again")
 
     def _failed(self, reason: str) -> None:
         self.recorder.record("sensor_state", time.time(), kind="could_not_look", name="judging", reason=reason)

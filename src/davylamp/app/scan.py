@@ -60,6 +60,7 @@ class ScanRequest:
     units: frozenset[str] | None = None
     sources: frozenset[str] | None = None
     recorded_by: Mapping[str, str] = field(default_factory=dict)
+    threads_count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     started_at, began_s = datetime.now(UTC), time.monotonic()
     case = Case(folder, create=True)
     keep_declaration(case, declared)
-    engine = DuckEngine(request.memory_bytes, case.scratch)
+    engine = DuckEngine(request.memory_bytes, case.scratch, request.threads_count)
     try:
         bytes_count = ingest_evidence(
             request.paths, case, engine, registry.sources(request.sources), request.memory_bytes, watch

@@ -24,9 +24,10 @@ class DuckEngine:
     Args:
         memory_bytes: limit of the whole process; the engine takes the share that Python's own
             readers leave (they hold a few blocks each).
+        threads_count: how many threads it may use; without it one for each core.
     """
 
-    def __init__(self, memory_bytes: int, scratch: Path) -> None:
+    def __init__(self, memory_bytes: int, scratch: Path, threads_count: int | None = None) -> None:
         engine_bytes = max(MIN_MEMORY_BYTES, int(memory_bytes * 0.6))
         self._connection = duckdb.connect(
             config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
@@ -34,7 +35,7 @@ class DuckEngine:
         for setting in (
             f"SET memory_limit = '{engine_bytes}B'",
             f"SET temp_directory = {literal(str(scratch))}",
-            f"SET threads = {max(1, len(os.sched_getaffinity(0)))}",
+            f"SET threads = {threads_count or max(1, len(os.sched_getaffinity(0)))}",
             "SET TimeZone = 'UTC'",
             "SET preserve_insertion_order = true",
             "SET enable_progress_bar = false",
