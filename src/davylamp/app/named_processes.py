@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from davylamp.kit.detection import Row
 from davylamp.kit.engine import Engine
-from davylamp.kit.findings import instant
+from davylamp.kit.findings import instant, number_of, whole_of
 from davylamp.kit.processes import process_asset, process_evidence, process_named, process_started_at
 from davylamp.model.finding import EVIDENCE_SHOWN_COUNT, AssetRef, Evidence, Finding
 from davylamp.model.usage import ComputeUsage
@@ -126,14 +126,14 @@ def _with_usage(finding: Finding, known: _Known) -> Finding:
 
 def _usages(used: Row, record: Row | None) -> Iterable[ComputeUsage]:
     """What it burns now, as measured in the windows looked at, and what it had burned before, as the kernel counted."""
-    cpu_count = _number(used, "cpu_count") or _number(used, "cpu_allowed_count") or 1.0
+    cpu_count = number_of(used, "cpu_count") or number_of(used, "cpu_allowed_count") or 1.0
     first_at, last_at = instant(used["first_at"]), instant(used["last_at"])
     length_s = (last_at - first_at).total_seconds()
     if length_s <= 0:
         return
-    cpu_ratio = _number(used, "cpu_s") / length_s
+    cpu_ratio = number_of(used, "cpu_s") / length_s
     named = process_named(used if record is None else record)
-    workers = int(_number(used, "members_count")) - 1
+    workers = whole_of(used, "members_count") - 1
     team = f" and {workers} worker{'s' if workers > 1 else ''}" if workers > 0 else ""
     now = ComputeUsage(
         model="stolen",
@@ -152,7 +152,7 @@ def _usages(used: Row, record: Row | None) -> Iterable[ComputeUsage]:
         return
     # The kernel's count is of the last record, which may lie in the window.
     within_s = min(length_s, max(0.0, (instant(record["last_at"]) - first_at).total_seconds()))
-    whole_s = _number(record, "whole_cpu_s") - cpu_ratio * within_s
+    whole_s = number_of(record, "whole_cpu_s") - cpu_ratio * within_s
     share = now.share_ratio if whole_s <= 0 and workers > 0 else round(min(1.0, whole_s / before_s / cpu_count), 4)
     if share and share > 0:
         said = f"{named} had used {max(0.0, whole_s):,.0f} s of CPU before" if whole_s > 0 else now.basis
@@ -175,8 +175,3 @@ def _key(row: Row) -> Key:
 def _pid(process: AssetRef) -> int:
     text = process.name.partition("@")[0]
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-
-def _number(row: Row, column: str) -> float:
-    value = row.get(column)
-    return float(value) if isinstance(value, int | float) else 0.0

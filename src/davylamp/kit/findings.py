@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -81,6 +83,39 @@ def instant(value: object) -> datetime:
     if not isinstance(value, datetime):
         raise TypeError(f"expected a timestamp from the query, got {type(value).__name__}")
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address, so that it can be linked as one.
+
+    >>> is_address("2001:db8::1"), is_address("mail.example.org")
+    (True, False)
+    """
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def number_of(row: Row, column: str) -> float:
+    """A column's number; 0 where it is null or no finite number.
+
+    Raises:
+        KeyError: the query has no such column.
+    """
+    value = row[column]
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
+
+
+def whole_of(row: Row, column: str) -> int:
+    """A column's number without its fraction; 0 where it is null or no finite number.
+
+    Raises:
+        KeyError: the query has no such column.
+    """
+    value = row[column]
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
 def build_finding(

@@ -37,11 +37,6 @@ def texts(rows: Iterable[Row], column: str) -> list[str]:
     return sorted({str(row[column]) for row in rows if row[column] is not None})
 
 
-def whole(value: object) -> int:
-    """A count of a query as an integer; null is 0."""
-    return int(value) if isinstance(value, int | float) else 0
-
-
 def some(values: list[str], shown_count: int = 3) -> str:
     """The first few values in words."""
     more_count = len(values) - shown_count

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
@@ -92,12 +92,12 @@ class AuthorizedKeysRewritten(Detection):
             weights.append((6.5, f"its comment {comment} is a botnet's"))
         entered = next((row for row in rows if row["source"] is not None), None)
         if entered:
-            after = format_duration(float(_number(entered, "after_s")))
+            after = format_duration(float(whole_of(entered, "after_s")))
             user = f" as {entered['login_name']}" if entered["login_name"] else ""
             weights.append(
                 (4.5, f"the file changed {after} after {entered['source']}, which had been guessing, logged in{user}")
             )
-        files = max(_number(row, "files_count") for row in rows)
+        files = max(whole_of(row, "files_count") for row in rows)
         if files >= self.files_count:
             closed = sorted({str(row["user_name"]) for row in rows if row["no_login"] == 1})
             words = f"it stands alone in the files of {files} users"
@@ -140,11 +140,6 @@ def _subject(row: Row) -> str:
     fingerprint = str(row["fingerprint"])
     own = row["keys_count"] == 1 or COMMENTS.search(str(row["name"] or ""))
     return fingerprint if own and fingerprint.startswith("SHA256:") else str(row["file_path"])
-
-
-def _number(row: Row, name: str) -> int:
-    value = row[name]
-    return int(value) if isinstance(value, int | float) else 0
 
 
 def _since(rows: Sequence[Row]) -> datetime:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.catalog.detections.compute_launch_burst.surprise import Baseline, surprise_digits
 from davylamp.kit.audit import audit_finding, called_by, count_of, failed, listed, number, request, text_of, texts
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates
+from davylamp.kit.findings import candidates, number_of, whole_of
 from davylamp.kit.launches import (
     GROUP_OPERATIONS,
     Bill,
@@ -108,7 +107,7 @@ class ComputeLaunchBurst(Detection):
                 continue
             billed = _billed(launches)
             bill = bill_of(billed or launches, facts)
-            short = all(_number(row, "history_hours") < self.history_short_hours for row in launching)
+            short = all(number_of(row, "history_hours") < self.history_short_hours for row in launching)
             ids = [instance_id for launch in launches for instance_id in launch.ids]
             llr = self._llr(launching, launches, facts, short)
             yield audit_finding(
@@ -125,13 +124,13 @@ class ComputeLaunchBurst(Detection):
             )
 
     def _llr(self, rows: Sequence[Row], launches: Sequence[Launch], facts: Facts, short: bool) -> float:
-        digits = max(surprise_digits(_number(row, "hour_vcpu"), _baseline(row)) for row in rows)
+        digits = max(surprise_digits(number_of(row, "hour_vcpu"), _baseline(row)) for row in rows)
         llr = 2.5 if short else min(4.0, max(1.5, 0.8 * digits))
         llr += 2.0 if any(accelerated(launch.instance_type) for launch in launches) else 0.0
         llr += 1.0 if any(vcpu_of(launch.instance_type, launch.region, facts) >= 48 for launch in launches) else 0.0
         llr += 1.0 if len({launch.region for launch in launches}) >= 3 else 0.0
         llr += 1.0 if any(_large_group(row) for row in rows) else 0.0
-        llr -= 1.5 if any(_number(row, "account_alike_days_count") >= 2 for row in rows) else 0.0
+        llr -= 1.5 if any(number_of(row, "account_alike_days_count") >= 2 for row in rows) else 0.0
         llr -= 1.0 if self._grows(rows, launches) else 0.0
         llr -= 1.0 if all(map(failed, rows)) else 0.0
         return min(7.0, max(1.0, llr))
@@ -139,9 +138,9 @@ class ComputeLaunchBurst(Detection):
     @staticmethod
     def _grows(rows: Sequence[Row], launches: Sequence[Launch]) -> bool:
         """Whether the largest hour is of one who launched in bursts on an earlier day, and plain machines only."""
-        largest = max(rows, key=lambda row: _number(row, "hour_vcpu"))
+        largest = max(rows, key=lambda row: number_of(row, "hour_vcpu"))
         plain = not any(accelerated(launch.instance_type) for launch in launches)
-        return plain and _number(largest, "own_burst_days_count") >= 1
+        return plain and number_of(largest, "own_burst_days_count") >= 1
 
 
 def _once(rows: Sequence[Row]) -> list[Row]:
@@ -158,21 +157,16 @@ def _once(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _number(row: Row, column: str) -> float:
-    value = row.get(column)
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
-
-
 def _baseline(row: Row) -> Baseline:
     return Baseline(
-        hours_count=_number(row, "history_hours"),
-        vcpu_sum=_number(row, "earlier_vcpu"),
-        vcpu_squared_sum=_number(row, "earlier_vcpu_squared"),
+        hours_count=number_of(row, "history_hours"),
+        vcpu_sum=number_of(row, "earlier_vcpu"),
+        vcpu_squared_sum=number_of(row, "earlier_vcpu_squared"),
     )
 
 
 def _calls_count(rows: Sequence[Row]) -> int:
-    by_hour = {row.get("hour"): int(_number(row, "calls_count")) for row in rows}
+    by_hour = {row.get("hour"): whole_of(row, "calls_count") for row in rows}
     return sum(by_hour.values())
 
 

@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
-from davylamp.kit.listed_names import whole
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, number_of, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
@@ -86,7 +85,7 @@ class ConnectionWithoutAnswer(Detection):
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding per asset, address and port."""
         for first, rows in candidates(candidates_rows, "asset", "dst_ip", "dst_port"):
-            longest_s = float(str(first["longest_s"] or 0))
+            longest_s = number_of(first, "longest_s")
             yield build_finding(
                 self.meta,
                 fact_key=f"{first['dst_ip']}:{first['dst_port']}",
@@ -97,7 +96,7 @@ class ConnectionWithoutAnswer(Detection):
                 llr=self._llr(first, longest_s),
                 confidence=Confidence.LOW,
                 evidence=evidence_of(rows, SHOWN),
-                evidence_count=whole(first["connections_count"]),
+                evidence_count=whole_of(first, "connections_count"),
                 observables=(Observable("ip", str(first["dst_ip"])),),
             )
 
@@ -109,7 +108,7 @@ class ConnectionWithoutAnswer(Detection):
 
 
 def _sentence(row: Row, longest_s: float) -> str:
-    count = whole(row["connections_count"])
+    count = whole_of(row, "connections_count")
     covered = (instant(row["first_at"]) - instant(row["covered_from"])).total_seconds()
     return (
         f"{row['asset']} dialled {row['dst_ip']} port {row['dst_port']} {count} time{'s' if count > 1 else ''} "

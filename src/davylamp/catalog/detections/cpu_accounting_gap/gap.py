@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from davylamp.kit.detection import Row
+from davylamp.kit.findings import number_of
 
 # Windows further apart than this many of their own lengths belong to different looks.
 APART_COUNT = 3.0
@@ -50,28 +51,23 @@ def stretches(
 
 def missing_cpus(row: Row) -> float:
     """CPUs spent in a window and not accounted for."""
-    return number(row, "spent_cpus") - number(row, "visible_cpus")
-
-
-def number(row: Row, column: str) -> float:
-    """A column as a number, 0 where it holds none."""
-    value = row.get(column)
-    return float(value) if isinstance(value, int | float) else 0.0
+    return number_of(row, "spent_cpus") - number_of(row, "visible_cpus")
 
 
 def _enough(look: Sequence[Row], first: int, last: int, windows_count: int, seconds_least: float) -> bool:
     if last + 1 - first < windows_count:
         return False
     return (
-        number(look[last], "time_s") + number(look[last], "period_s") - number(look[first], "time_s") >= seconds_least
+        number_of(look[last], "time_s") + number_of(look[last], "period_s") - number_of(look[first], "time_s")
+        >= seconds_least
     )
 
 
 def _looks(rows: Sequence[Row]) -> list[list[Row]]:
     looks: list[list[Row]] = []
     ends_s = float("-inf")
-    for row in sorted(rows, key=lambda each: number(each, "time_s")):
-        at_s, length_s = number(row, "time_s"), number(row, "period_s")
+    for row in sorted(rows, key=lambda each: number_of(each, "time_s")):
+        at_s, length_s = number_of(row, "time_s"), number_of(row, "period_s")
         if at_s > ends_s + APART_COUNT * length_s:
             looks.append([])
         looks[-1].append(row)
@@ -90,13 +86,13 @@ def _runs(held: Sequence[bool]) -> list[tuple[int, int]]:
 
 
 def _gap(rows: Sequence[Row]) -> Gap:
-    lengths = [number(row, "period_s") for row in rows]
+    lengths = [number_of(row, "period_s") for row in rows]
     missing_s = sum(max(0.0, missing_cpus(row)) * length for row, length in zip(rows, lengths, strict=True))
     starts = [row.get("started_count") for row in rows]
     counted = [each for each in starts if isinstance(each, int)]
     return Gap(
         rows=tuple(rows),
         cpus=median(missing_cpus(row) for row in rows),
-        length_s=number(rows[-1], "time_s") + lengths[-1] - number(rows[0], "time_s"),
+        length_s=number_of(rows[-1], "time_s") + lengths[-1] - number_of(rows[0], "time_s"),
         cpu_s_per_start=missing_s / max(1, sum(counted)) if len(counted) == len(rows) else None,
     )

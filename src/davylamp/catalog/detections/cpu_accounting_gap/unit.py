@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
-from davylamp.catalog.detections.cpu_accounting_gap.gap import Gap, missing_cpus, number, stretches
+from davylamp.catalog.detections.cpu_accounting_gap.gap import Gap, missing_cpus, stretches
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, number_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Technique
 from davylamp.model.severity import Confidence, Severity
@@ -112,16 +112,16 @@ class CpuAccountingGap(Detection):
                 yield self._finding(gap, *(self._of_provider(gap) if of_provider else self._of_listing(gap)))
 
     def _listing_gaps(self, rows: Sequence[Row]) -> list[Gap]:
-        least_cpus = number(self.params, "gap_least_cpus")
+        least_cpus = number_of(self.params, "gap_least_cpus")
 
         def gapes(row: Row) -> bool:
-            return missing_cpus(row) >= max(least_cpus, self.gap_least_ratio * number(row, "spent_cpus"))
+            return missing_cpus(row) >= max(least_cpus, self.gap_least_ratio * number_of(row, "spent_cpus"))
 
         return stretches(rows, self.windows_count, self.seconds_least, self.held_ratio, gapes)
 
     def _provider_gaps(self, rows: Sequence[Row]) -> list[Gap]:
         def gapes(row: Row) -> bool:
-            return missing_cpus(row) >= self.provider_least_ratio * number(row, "cpu_count")
+            return missing_cpus(row) >= self.provider_least_ratio * number_of(row, "cpu_count")
 
         return stretches(rows, self.provider_windows_count, self.provider_seconds_least, 1.0, gapes)
 
@@ -145,14 +145,14 @@ class CpuAccountingGap(Detection):
 
     def _finding(self, gap: Gap, because: str, llr: float, fact_key: str) -> Finding:
         first, last = gap.rows[0], gap.rows[-1]
-        asset, cpu_count = str(first["asset"]), max(1.0, number(first, "cpu_count"))
+        asset, cpu_count = str(first["asset"]), max(1.0, number_of(first, "cpu_count"))
         return build_finding(
             self.meta,
             fact_key=fact_key,
             assets=(AssetRef("host", asset),),
             because=because,
             first_seen=instant(first["time"]),
-            last_seen=instant(last["time"]) + timedelta(seconds=number(last, "period_s")),
+            last_seen=instant(last["time"]) + timedelta(seconds=number_of(last, "period_s")),
             llr=llr,
             confidence=Confidence.HIGH if llr >= 4 else Confidence.MEDIUM,
             evidence=evidence_of(gap.rows, ("period_s", "cpu_count", "spent_cpus", "visible_cpus", "started_count")),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from davylamp.catalog.detections.cpu_floor_raised.floor import Episode, Sample, Thresholds, episodes
+from davylamp.kit.findings import number_of, whole_of
 
 _HOUR_S = 3600
 
@@ -32,17 +33,17 @@ def scales_of(params: Mapping[str, object]) -> tuple[Scale, ...]:
     quick = Thresholds.of(params)
     slow = replace(
         quick,
-        floor_window_s=_whole(params["slow_window_s"]),
-        least_rise_ratio=_share(params["slow_rise_ratio"]),
-        held_s=_whole(params["slow_held_s"]),
+        floor_window_s=whole_of(params, "slow_window_s"),
+        least_rise_ratio=number_of(params, "slow_rise_ratio"),
+        held_s=whole_of(params, "slow_held_s"),
     )
     by_hour = replace(
         quick,
-        floor_window_s=_whole(params["slow_window_s"]),
-        floor_quantile=_share(params["hourly_quantile"]),
-        headroom_ratio=_share(params["hourly_headroom_ratio"]),
-        reference_least_s=_whole(params["hourly_reference_least_s"]),
-        held_s=_whole(params["slow_held_s"]),
+        floor_window_s=whole_of(params, "slow_window_s"),
+        floor_quantile=number_of(params, "hourly_quantile"),
+        headroom_ratio=number_of(params, "hourly_headroom_ratio"),
+        reference_least_s=whole_of(params, "hourly_reference_least_s"),
+        held_s=whole_of(params, "slow_held_s"),
     )
     return Scale(quick), Scale(slow), Scale(by_hour, by_hour=True)
 
@@ -54,13 +55,3 @@ def hourly(samples: Sequence[Sample]) -> list[Sample]:
         values.setdefault(sample.at_s // _HOUR_S * _HOUR_S, []).append(sample.used_ratio)
     usual = max((len(held) for held in values.values()), default=0)
     return [Sample(at_s, sum(held) / len(held)) for at_s, held in values.items() if 4 * len(held) >= 3 * usual]
-
-
-def _whole(value: object) -> int:
-    assert isinstance(value, int)
-    return value
-
-
-def _share(value: object) -> float:
-    assert isinstance(value, int | float)
-    return float(value)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from davylamp.catalog.detections.cpu_floor_raised.floor import Episode, Sample
 from davylamp.catalog.detections.cpu_floor_raised.scales import Scale, scales_of
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates
+from davylamp.kit.findings import build_finding, candidates, number_of, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Evidence, Finding, Series, Technique
 from davylamp.model.severity import Confidence, Severity
@@ -150,14 +150,14 @@ class CpuFloorRaised(Detection):
         self, asset: str, episode: Episode, scale: Scale, rows: Sequence[Row], samples: Sequence[Sample]
     ) -> Finding:
         started_at, last_at = _instant(episode.started_s), _instant(episode.last_s)
-        large = episode.floor_ratio - episode.reference_ratio >= _number(self.params["large_rise_ratio"]) * (
+        large = episode.floor_ratio - episode.reference_ratio >= number_of(self.params, "large_rise_ratio") * (
             1.0 - episode.reference_ratio
         )
         lasted = format_duration(episode.last_s - episode.started_s)
         until = ", where the evidence ends" if episode.ended_s is None else ""
-        cited = [row for row in rows if episode.started_s - 3600 < _integer(row["hour_s"]) < episode.last_s]
+        cited = [row for row in rows if episode.started_s - 3600 < whole_of(row, "hour_s") < episode.last_s]
         kind = "hourly CPU floor" if scale.by_hour else "CPU floor"
-        llr = self.params["hourly_llr"] if scale.by_hour else self.params["llr" if large else "small_rise_llr"]
+        weight = "hourly_llr" if scale.by_hour else "llr" if large else "small_rise_llr"
         because = (
             f"the {kind} of {asset} rose from {episode.reference_ratio * 100:.0f} % to "
             f"{episode.floor_ratio * 100:.0f} % and stayed up for {lasted}{until}: {episode.excess_ratio * 100:.0f} % "
@@ -170,10 +170,10 @@ class CpuFloorRaised(Detection):
             because=because,
             first_seen=started_at,
             last_seen=last_at,
-            llr=_number(llr),
+            llr=number_of(self.params, weight),
             confidence=Confidence.LOW if scale.by_hour else Confidence.HIGH if large else Confidence.MEDIUM,
             evidence=[_evidence(row) for row in cited],
-            evidence_count=sum(_integer(row["records_count"]) for row in cited),
+            evidence_count=sum(whole_of(row, "records_count") for row in cited),
             compute=[_usage(asset, episode)],
             series=[_drawn(episode, samples)],
         )
@@ -181,12 +181,12 @@ class CpuFloorRaised(Detection):
 
 def _series(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], list[Sample]]]:
     for first, members in candidates(rows, "asset", "series"):
-        ordered = sorted(members, key=lambda row: (_integer(row["hour_s"]), str(row["path"])))
+        ordered = sorted(members, key=lambda row: (whole_of(row, "hour_s"), str(row["path"])))
         means: dict[int, list[float]] = {}
         for row in ordered:
             for slot, name in enumerate(_SLOTS):
-                if (used := row[name]) is not None:
-                    means.setdefault(_integer(row["hour_s"]) + 300 * slot, []).append(_number(used))
+                if row[name] is not None:
+                    means.setdefault(whole_of(row, "hour_s") + 300 * slot, []).append(number_of(row, name))
         samples = [Sample(at_s, sum(values) / len(values)) for at_s, values in sorted(means.items())]
         yield str(first["asset"]), ordered, samples
 
@@ -224,14 +224,14 @@ def _drawn(episode: Episode, samples: Sequence[Sample]) -> Series:
 
 
 def _evidence(row: Row) -> Evidence:
-    used = [_number(row[name]) for name in _SLOTS if row[name] is not None]
+    used = [number_of(row, name) for name in _SLOTS if row[name] is not None]
     line, byte_offset = row["line"], row["byte_offset"]
     return Evidence(
         path=str(row["path"]),
         line=line if isinstance(line, int) else None,
         byte_offset=byte_offset if isinstance(byte_offset, int) else None,
         columns={
-            "hour": format_instant(_instant(_integer(row["hour_s"]))),
+            "hour": format_instant(_instant(whole_of(row, "hour_s"))),
             "used_mean_ratio": round(sum(used) / len(used), 4),
             "used_least_ratio": round(min(used), 4),
         },
@@ -240,13 +240,3 @@ def _evidence(row: Row) -> Evidence:
 
 def _instant(at_s: int) -> datetime:
     return datetime.fromtimestamp(at_s, UTC)
-
-
-def _integer(value: object) -> int:
-    assert isinstance(value, int)
-    return value
-
-
-def _number(value: object) -> float:
-    assert isinstance(value, int | float)
-    return float(value)

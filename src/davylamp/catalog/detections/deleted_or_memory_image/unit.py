@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates
+from davylamp.kit.findings import candidates, number_of, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.kit.processes import process_finding, process_named, process_started_at
 from davylamp.kit.temporary_folders import BUILDER_FOLDER, HIDDEN_FOLDER, KNOWN_HIDDEN_FOLDER, TEMPORARY_FOLDER
@@ -103,7 +103,7 @@ class DeletedOrMemoryImage(Detection):
                 llr=llr,
                 first_seen=process_started_at(first),
                 columns=("image_state",),
-                evidence_count=int(str(first["records_count"])),
+                evidence_count=whole_of(first, "records_count"),
             )
 
     def _llr(self, row: Row) -> float:
@@ -130,6 +130,6 @@ def _is_runtime_copy(rows: Sequence[Row]) -> bool:
     return all(
         _RUNTIME_COPY.match(str(row["image_path"]))
         and _RUNTIME_NAME.match(str(row["process_name"] or "exe"))
-        and float(str(row["most_cpu_s"] or 0)) < RUNTIME_CPU_S
+        and number_of(row, "most_cpu_s") < RUNTIME_CPU_S
         for row in rows
     )

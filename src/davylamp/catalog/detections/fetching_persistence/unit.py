@@ -16,7 +16,7 @@ from davylamp.catalog.detections.fetching_persistence.traits import (
     traits,
 )
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
@@ -101,7 +101,7 @@ class FetchingPersistence(Detection):
                 yield self._finding(first, seen, llr)
 
     def _finding(self, first: Row, seen: Sequence[_Seen], llr: float) -> Finding:
-        strongest = sorted(seen, key=lambda each: (-each.trait.llr, str(each.row["path"]), _number(each.row, "line")))
+        strongest = sorted(seen, key=lambda each: (-each.trait.llr, str(each.row["path"]), whole_of(each.row, "line")))
         lead = strongest[0].row
         words = list(dict.fromkeys(each.trait.words for each in strongest))
         where = f"{lead['file_path']}:{_line_of(strongest[0])}" if lead["file_line"] is not None else lead["file_path"]
@@ -200,8 +200,3 @@ def _since(seen: Sequence[_Seen]) -> datetime:
     """When the strongest entry's file changed last; the look's own instant where that is not known, or is later."""
     changed, looked = seen[0].row["changed_at"], instant(seen[0].row["time"])
     return min(instant(changed), looked) if isinstance(changed, datetime) else looked
-
-
-def _number(row: Row, name: str) -> int:
-    value = row[name]
-    return value if isinstance(value, int) else 0

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
-from davylamp.kit.listed_names import some, texts, whole
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
+from davylamp.kit.listed_names import some, texts
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
@@ -92,7 +92,7 @@ class ForeignResolverUse(Detection):
                 llr=1.0 if channels == ["DNS"] else 1.5,
                 confidence=Confidence.LOW,
                 evidence=evidence_of(rows, SHOWN),
-                evidence_count=whole(first["foreign_contacts_count"]),
+                evidence_count=whole_of(first, "foreign_contacts_count"),
                 observables={Observable("ip", address) for address in texts(rows, "ip")},
             )
 
@@ -100,10 +100,10 @@ class ForeignResolverUse(Detection):
 def _sentence(first: Row, rows: Sequence[Row]) -> str:
     named = {str(row["ip"]): str(row["resolver_name"] or "") for row in rows}
     shown = [f"{address} ({name})" if name else address for address, name in sorted(named.items())]
-    count = whole(first["foreign_contacts_count"])
-    others = whole(first["normal_resolvers_count"]) - 1
+    count = whole_of(first, "foreign_contacts_count")
+    others = whole_of(first, "normal_resolvers_count") - 1
     normal = f"{first['normal_ip']}" + (f" and {others} more" if others > 0 else "")
-    contacts = whole(first["normal_contacts_count"])
+    contacts = whole_of(first, "normal_contacts_count")
     times = f"{count} time{'s' if count > 1 else ''}"
     return (
         f"{first['asset']} spoke {some(texts(rows, 'channel'))} to {some(shown)} {times}; "

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates
+from davylamp.kit.findings import candidates, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.kit.processes import process_finding, process_named
 from davylamp.model.finding import Finding, Technique
@@ -82,7 +82,7 @@ class HiddenProcess(Detection):
                 llr=self.covered_llr if covered else self.contradicted_llr if shown else self.hidden_llr,
                 severity=Severity.MEDIUM if shown else None,
                 columns=("seen_by", "hidden_from"),
-                evidence_count=int(str(first["records_count"])),
+                evidence_count=whole_of(first, "records_count"),
             )
 
 

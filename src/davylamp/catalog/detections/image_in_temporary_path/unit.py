@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates
+from davylamp.kit.findings import candidates, number_of, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.kit.processes import process_finding, process_named, process_started_at
 from davylamp.kit.temporary_folders import BUILDER_FOLDER, HIDDEN_FOLDER, MEMORY_FOLDER, TEMPORARY_FOLDER
@@ -74,7 +74,7 @@ class ImageInTemporaryPath(Detection):
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding a process."""
         for first, rows in candidates(candidates_rows, "asset", "process_pid", "started_key"):
-            age_s, cpu_s = float(str(first["most_age_s"])), float(str(first["most_cpu_s"]))
+            age_s, cpu_s = number_of(first, "most_age_s"), number_of(first, "most_cpu_s")
             busy = age_s >= LASTING_S and cpu_s >= BUSY_RATIO * age_s
             odd = first["place_kind"] != "plain"
             kind = {"hidden": "a hidden place in a temporary folder", "memory": "a folder in memory"}
@@ -90,5 +90,5 @@ class ImageInTemporaryPath(Detection):
                 severity=None if odd or busy else Severity.LOW,
                 first_seen=process_started_at(first),
                 columns=("image_state",),
-                evidence_count=int(str(first["records_count"])),
+                evidence_count=whole_of(first, "records_count"),
             )

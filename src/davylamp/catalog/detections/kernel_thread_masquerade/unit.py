@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates
+from davylamp.kit.findings import candidates, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.kit.processes import process_finding, process_started_at
 from davylamp.model.finding import Finding, Technique
@@ -87,7 +87,7 @@ class KernelThreadMasquerade(Detection):
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding a process."""
         for _, rows in candidates(candidates_rows, "asset", "process_pid", "started_key"):
-            ordered = sorted(rows, key=lambda row: -int(str(row["is_known"])))
+            ordered = sorted(rows, key=lambda row: -whole_of(row, "is_known"))
             first = ordered[0]
             known = first["is_known"] == 1
             state = {"deleted": ", which has been removed", "memory": ", which is memory and no file"}
@@ -102,5 +102,5 @@ class KernelThreadMasquerade(Detection):
                 severity=None if known else Severity.MEDIUM,
                 first_seen=process_started_at(first),
                 columns=("image_state",),
-                evidence_count=int(str(first["records_count"])),
+                evidence_count=whole_of(first, "records_count"),
             )

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from davylamp.kit.audit import audit_finding, called_by, count_of, listed, text_of
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates
+from davylamp.kit.findings import candidates, whole_of
 from davylamp.kit.launches import Launch, accelerated, bill_of, launches_of, usages_of, vcpu_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import Finding, Technique
@@ -75,7 +75,7 @@ class LaunchDryRun(Detection):
             launches = _asked(rows)
             regions = {text_of(row, "region") for row in rows}
             types = {launch.instance_type for launch in launches}
-            steady = _integer(first, "days_count") >= self.steady_days_count and len(regions) == 1
+            steady = whole_of(first, "days_count") >= self.steady_days_count and len(regions) == 1
             if steady and not any(map(accelerated, types)):
                 continue
             bill = bill_of(launches, facts)
@@ -86,7 +86,7 @@ class LaunchDryRun(Detection):
                 because=_sentence(rows, regions, bill.text),
                 llr=self._llr(rows, launches, regions, facts),
                 types=types,
-                calls_count=_integer(first, "calls_count"),
+                calls_count=whole_of(first, "calls_count"),
                 compute=usages_of(launches, "a launch tried by dry run: nothing was started"),
             )
 
@@ -98,11 +98,6 @@ class LaunchDryRun(Detection):
         llr += 0.5 if {"DryRunOperation", "UnauthorizedOperation"} <= answers else 0.0
         llr += 1.0 if any(accelerated(launch.instance_type) for launch in launches) else 0.5 if large else 0.0
         return min(llr, 4.5)
-
-
-def _integer(row: Row, column: str) -> int:
-    value = row.get(column)
-    return value if isinstance(value, int) else 0
 
 
 def _asked(rows: Sequence[Row]) -> list[Launch]:

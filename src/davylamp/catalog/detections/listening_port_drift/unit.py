@@ -101,7 +101,7 @@ class ListeningPortDrift(Detection):
         first = rows[0]
         odd = _odd(first)
         llr = WEIGHTS[_exposure(first)] + (0.9 if odd else 0.0)
-        if publishes_containers(_text(first["image_path"])):
+        if publishes_containers(str(first["image_path"] or "")):
             llr = 0.0
         return process_finding(
             self.meta,
@@ -145,7 +145,7 @@ def _last_of_each(rows: Sequence[Row]) -> Iterable[Row]:
 
 
 def _is_expected(row: Row) -> bool:
-    image = _text(row["image_path"])
+    image = str(row["image_path"] or "")
     port = row["port"] if isinstance(row["port"], int) else 0
     if is_passing(port, _exposure(row), image):
         return True
@@ -159,10 +159,6 @@ def _owner(row: Row) -> str:
 
 def _approved(row: Row) -> bool:
     return isinstance(row["approved_at"], datetime)
-
-
-def _text(value: object) -> str | None:
-    return str(value) if value else None
 
 
 def _exposure(row: Row) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, evidence_of, instant
+from davylamp.kit.findings import build_finding, evidence_of, instant, number_of, whole_of
 from davylamp.kit.findings import candidates as grouped
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
@@ -85,9 +85,9 @@ class MiningFlowCandidate(Detection):
 
     def _finding(self, first: Row, rows: Sequence[Row]) -> Finding:
         remote = f"{first['remote_ip']}:{first['remote_port']}"
-        span_s = max(_number(row["span_s"]) for row in rows)
+        span_s = max(number_of(row, "span_s") for row in rows)
         llr = LLR_SHAPE + LLR_POOL_PORT * bool(first["pool_port"]) + LLR_LONG * (span_s >= LONG_S)
-        counts = {str(row["local_port"]): _number(row["records_count"]) for row in rows}
+        counts = {str(row["local_port"]): number_of(row, "records_count") for row in rows}
         return build_finding(
             self.meta,
             fact_key=remote,
@@ -108,14 +108,10 @@ class MiningFlowCandidate(Detection):
         )
 
 
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
-
-
 def _because(first: Row, remote: str, span_s: float) -> str:
-    seconds = max(_number(first["span_s"]), 1.0)
-    sent, got = (format_bytes(_number(first[name]) / seconds * 60) for name in ("sent_bytes", "got_bytes"))
-    shared = int(_number(first["assets_count"]))
+    seconds = max(number_of(first, "span_s"), 1.0)
+    sent, got = (format_bytes(number_of(first, name) / seconds * 60) for name in ("sent_bytes", "got_bytes"))
+    shared = whole_of(first, "assets_count")
     text = (
         f"a connection with {remote} was open for {format_duration(span_s)} at a steady {sent} out and {got} in "
         f"a minute; {'no other asset talks' if shared < 2 else 'one other asset talks'} with that address"

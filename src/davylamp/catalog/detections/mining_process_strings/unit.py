@@ -11,7 +11,7 @@ from davylamp.catalog.detections.mining_process_strings.commands import base_nam
 from davylamp.catalog.detections.mining_process_strings.evidence import Seen, encoded_words, seen_in
 from davylamp.catalog.detections.mining_process_strings.words import words
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates
+from davylamp.kit.findings import candidates, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.kit.processes import process_finding, process_named, process_started_at
 from davylamp.model.finding import Finding, Observable, Technique
@@ -138,7 +138,7 @@ class MiningProcessStrings(Detection):
                 severity=None if best.llr >= 4 else Severity.MEDIUM,
                 first_seen=process_started_at(row),
                 observables=_observables(best.seen),
-                evidence_count=int(str(row["records_count"])),
+                evidence_count=whole_of(row, "records_count"),
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates
+from davylamp.kit.findings import candidates, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.kit.processes import process_finding, process_started_at
 from davylamp.kit.temporary_folders import HIDDEN_FOLDER, KNOWN_HIDDEN_FOLDER, TEMPORARY_FOLDER
@@ -122,5 +122,5 @@ class NameImageMismatch(Detection):
                 llr=llr,
                 first_seen=process_started_at(first),
                 columns=("image_state",),
-                evidence_count=int(str(first["records_count"])),
+                evidence_count=whole_of(first, "records_count"),
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.kit.processes import EVIDENCE_COLUMNS, process_asset, process_observables
 from davylamp.model.finding import AssetRef, Finding, Technique
@@ -101,13 +101,13 @@ class OutboundGuessing(Detection):
                 yield self._finding(first, rows, llr)
 
     def _llr(self, row: Row) -> float:
-        how, targets_count = str(row["how"]), _count(row, "targets_count")
+        how, targets_count = str(row["how"]), whole_of(row, "targets_count")
         if how == "tool":
             return self.tool_llr
-        if _count(row, "guessed_count") >= self.guessed_targets_count:
+        if whole_of(row, "guessed_count") >= self.guessed_targets_count:
             return self.guessed_llr
-        spread = _count(row, "networks_count") >= self.networks_count and _count(row, "public_count") >= 15
-        answered_ratio = _count(row, "answered_count") / max(1, targets_count)
+        spread = whole_of(row, "networks_count") >= self.networks_count and whole_of(row, "public_count") >= 15
+        answered_ratio = whole_of(row, "answered_count") / max(1, targets_count)
         if spread:
             return self.answered_llr if answered_ratio > 0.5 else self.spread_llrs[how]
         return self.unanswered_llr if how == "process" and answered_ratio <= 0.25 else 0.0
@@ -136,11 +136,6 @@ class OutboundGuessing(Detection):
             confidence=Confidence.HIGH if llr >= 4 else Confidence.MEDIUM if llr >= 2 else Confidence.LOW,
             severity=None if llr >= 3 else Severity.MEDIUM,
             evidence=evidence_of(rows, (*EVIDENCE_COLUMNS, "target")),
-            evidence_count=_count(first, "targets_count"),
+            evidence_count=whole_of(first, "targets_count"),
             observables=process_observables(first) if by_process else (),
         )
-
-
-def _count(row: Row, name: str) -> int:
-    value = row[name]
-    return int(value) if isinstance(value, int | float) else 0

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
-from davylamp.kit.listed_names import ageing_llr, last_day, listed_by, some, texts, whole
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
+from davylamp.kit.listed_names import ageing_llr, last_day, listed_by, some, texts
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
 from davylamp.model.indicator import Indicator
@@ -148,7 +148,7 @@ def _is_endpoint(name: str, facts: Facts) -> bool:
 
 
 def _sum(rows: Sequence[Row], column: str) -> int:
-    return sum({str(row["listed_name"]): whole(row[column]) for row in rows}.values())
+    return sum({str(row["listed_name"]): whole_of(row, column) for row in rows}.values())
 
 
 def _observables(rows: Sequence[Row]) -> set[Observable]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
-from davylamp.kit.listed_names import listed_by, some, whole
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
+from davylamp.kit.listed_names import listed_by, some
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
 from davylamp.model.indicator import Indicator
@@ -101,7 +101,7 @@ class PoolEndpointContact(Detection):
         return llr - (0.5 if row["rejected_count"] == row["contacts_count"] else 0.0)
 
     def _finding(self, asset: AssetRef, key: str, rows: Sequence[Row], llr: float, because: str) -> Finding:
-        counts = {(row["dst_ip"], row["dst_port"]): whole(row["contacts_count"]) for row in rows}
+        counts = {(row["dst_ip"], row["dst_port"]): whole_of(row, "contacts_count") for row in rows}
         return build_finding(
             self.meta,
             fact_key=key,
@@ -124,7 +124,7 @@ def _entry(row: Row, facts: Facts) -> Indicator | None:
 
 
 def _sentence(asset: str, best: Row, rows: Sequence[Row], indicator: Indicator | None) -> str:
-    count = sum({row["dst_port"]: whole(row["contacts_count"]) for row in rows}.values())
+    count = sum({row["dst_port"]: whole_of(row, "contacts_count") for row in rows}.values())
     target = f"{best['dst_ip']} port {best['dst_port']}"
     text = f"{asset} contacted {target} ({count} flow{'s' if count > 1 else ''} to that address)"
     if best["matched"] == "other_port":

@@ -8,8 +8,8 @@ from typing import ClassVar
 from davylamp.catalog.detections.pool_like_name.name_shape import features, may_be_a_pool, registered_part
 from davylamp.catalog.detections.pool_like_name.weights import INTERCEPT, LEAST_SCORE, WEIGHTS
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
-from davylamp.kit.listed_names import some, texts, whole
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
+from davylamp.kit.listed_names import some, texts
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
@@ -113,7 +113,7 @@ class PoolLikeName(Detection):
                 yield self._finding(asset, domain, cited, _llr(score(best)), _sentence(asset.name, best, cited))
 
     def _finding(self, asset: AssetRef, key: str, rows: Sequence[Row], llr: float, because: str) -> Finding:
-        counts = {str(row["name"]): whole(row["seen_count"]) for row in rows}
+        counts = {str(row["name"]): whole_of(row, "seen_count") for row in rows}
         return build_finding(
             self.meta,
             fact_key=key,

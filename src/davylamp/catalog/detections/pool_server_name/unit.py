@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
-from davylamp.kit.listed_names import ageing_llr, last_day, listed_by, some, texts, whole
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, number_of, whole_of
+from davylamp.kit.listed_names import ageing_llr, last_day, listed_by, some, texts
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
 from davylamp.model.indicator import Indicator
@@ -95,7 +95,7 @@ class PoolServerName(Detection):
             return False
         if _sum(rows, "browser_count"):
             return True
-        longest_s = max(float(str(row["longest_s"] or 0)) for row in rows)
+        longest_s = max(number_of(row, "longest_s") for row in rows)
         return not _sum(rows, "unmeasured_count") and longest_s < self.visit_s
 
     def _finding(self, asset: AssetRef, key: str, rows: Sequence[Row], llr: float, because: str) -> Finding:
@@ -126,13 +126,13 @@ def _by_indicator(rows: Sequence[Row], facts: Facts) -> Mapping[str, tuple[Indic
 
 
 def _sum(rows: Sequence[Row], column: str) -> int:
-    return sum({str(row["name"]): whole(row[column]) for row in rows}.values())
+    return sum({str(row["name"]): whole_of(row, column) for row in rows}.values())
 
 
 def _sentence(asset: str, indicator: Indicator, rows: Sequence[Row], visit: bool) -> str:
     count = _sum(rows, "connections_count")
     what = "a mining pool's endpoint" if indicator.indicator_class == "pool_endpoint" else "a browser miner"
-    longest_s = max(float(str(row["longest_s"] or 0)) for row in rows)
+    longest_s = max(number_of(row, "longest_s") for row in rows)
     text = f"{asset} opened {count} connection{'s' if count > 1 else ''} that name{'s' if count == 1 else ''} "
     text += f"{some(texts(rows, 'name'))} as the server: {what} ({listed_by(indicator)})"
     text += f"; the longest lasted {format_duration(longest_s)}" if longest_s else ""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates, instant
-from davylamp.kit.listed_names import ageing_llr, listed_by, some, whole
+from davylamp.kit.findings import candidates, instant, whole_of
+from davylamp.kit.listed_names import ageing_llr, listed_by, some
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.kit.processes import process_finding, process_named
 from davylamp.model.finding import Finding, Observable, Technique
@@ -89,7 +89,7 @@ class PoolSocketOwner(Detection):
 
     def _one(self, indicator: Indicator, rows: Sequence[Row]) -> Finding:
         llr = self._llr(indicator, rows)
-        ends = sorted({(str(row["dst_ip"]), whole(row["dst_port"])) for row in rows})
+        ends = sorted({(str(row["dst_ip"]), whole_of(row, "dst_port")) for row in rows})
         names = sorted({str(row["name"]) for row in rows if row["name"] is not None and indicator.type == "domain"})
         observables = [Observable("ip", ip) for ip, _ in ends] + [Observable("port", str(port)) for _, port in ends]
         return process_finding(

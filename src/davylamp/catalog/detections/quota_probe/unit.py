@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from davylamp.kit.audit import audit_finding, called_by, failed, first_text, listed, number, request, text_of
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates, instant
+from davylamp.kit.findings import candidates, instant, number_of, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import Finding, Technique
 from davylamp.model.severity import Severity
@@ -103,10 +103,10 @@ class QuotaProbe(Detection):
         if any(row["kind"] == "increase" for row in rows):
             llr = max(llr, 2.0 if any(row["kind"] == "quota" for row in rows) else 1.5)
         llr -= 0.5 if all(row["kind"] == "capacity" for row in rows) else 0.0
-        inventory = all(_whole(row, "operations_count") >= self.inventory_operations_count for row in rows)
+        inventory = all(whole_of(row, "operations_count") >= self.inventory_operations_count for row in rows)
         llr -= 1.5 if inventory else 0.0
         llr -= 0.5 if all(map(failed, rows)) else 0.0
-        llr -= 0.5 if all(_number(row, "history_s") < self.history_least_s for row in rows) else 0.0
+        llr -= 0.5 if all(number_of(row, "history_s") < self.history_least_s for row in rows) else 0.0
         return llr
 
 
@@ -121,18 +121,8 @@ def most_regions(rows: Sequence[Row], window: timedelta) -> int:
     return most
 
 
-def _whole(row: Row, column: str) -> int:
-    value = row.get(column)
-    return value if isinstance(value, int) else 0
-
-
-def _number(row: Row, column: str) -> float:
-    value = row.get(column)
-    return float(value) if isinstance(value, int | float) else 0.0
-
-
 def _calls_count(rows: Sequence[Row]) -> int:
-    return sum({row.get("day"): _whole(row, "day_calls_count") for row in rows}.values())
+    return sum({row.get("day"): whole_of(row, "day_calls_count") for row in rows}.values())
 
 
 def _sentence(rows: Sequence[Row]) -> str:

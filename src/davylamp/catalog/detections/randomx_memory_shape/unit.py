@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates, instant
+from davylamp.kit.findings import candidates, instant, number_of, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.kit.processes import process_finding, process_named
 from davylamp.model.finding import Finding, Technique
@@ -120,9 +120,9 @@ class RandomxMemoryShape(Detection):
             )
 
     def _shape(self, row: Row) -> MemoryShape | None:
-        huge, mapped = _whole(row, "huge_pages_bytes"), _whole(row, "largest_mapping_bytes")
-        in_use = huge + max(_whole(row, "memory_bytes"), _whole(row, "used_memory_bytes"))
-        pads = 2 * SCRATCHPAD_BYTES * int(max(1.0, _number(row, "cpu_allowed_count")))
+        huge, mapped = whole_of(row, "huge_pages_bytes"), whole_of(row, "largest_mapping_bytes")
+        in_use = huge + max(whole_of(row, "memory_bytes"), whole_of(row, "used_memory_bytes"))
+        pads = 2 * SCRATCHPAD_BYTES * max(1, whole_of(row, "cpu_allowed_count"))
         for mode, least, beside in (("fast", DATASET_BYTES, CACHE_BYTES + pads), ("light", CACHE_BYTES, pads)):
             held = next((size for size in (huge, mapped) if _fits(size, least, beside)), None)
             if held is not None and in_use >= self.resident_ratio * least:
@@ -130,15 +130,15 @@ class RandomxMemoryShape(Detection):
         return None
 
     def _only_computes(self, row: Row) -> bool:
-        user_s, system_s = _number(row, "cpu_user_s"), _number(row, "cpu_system_s")
+        user_s, system_s = number_of(row, "cpu_user_s"), number_of(row, "cpu_system_s")
         length_s = (instant(row["last_at"]) - instant(row["first_at"])).total_seconds()
         cpu_s = user_s + system_s
         return (
             length_s > 0
             and cpu_s >= self.busy_least_ratio * length_s
             and user_s >= self.user_least_ratio * cpu_s
-            and _whole(row, "bytes_seen_count") > 0
-            and _number(row, "moved_bytes") <= self.bytes_per_cpu_s_most * cpu_s
+            and whole_of(row, "bytes_seen_count") > 0
+            and number_of(row, "moved_bytes") <= self.bytes_per_cpu_s_most * cpu_s
         )
 
     def _weighed(self, row: Row, shape: MemoryShape) -> tuple[float, list[str]]:
@@ -148,14 +148,14 @@ class RandomxMemoryShape(Detection):
         told = [f"holds {format_bytes(shape.held_bytes)} in one piece, as RandomX's {size} needs"]
         if shape.in_huge_pages:
             llr, told = llr + LLR_HUGE, [*told, "it lies in huge pages"]
-        busy, allowed = _whole(row, "busy_thread_count"), int(_number(row, "cpu_allowed_count"))
+        busy, allowed = whole_of(row, "busy_thread_count"), whole_of(row, "cpu_allowed_count")
         if busy > 0 and busy in {allowed, allowed // 2}:
             llr, told = llr + LLR_THREADS, [*told, f"{busy} busy threads for {allowed} CPUs"]
         if row.get("holds_msr") == 1:
             llr, told = llr + LLR_MSR_HELD, [*told, "it holds the CPUs' model-specific registers open"]
         elif row.get("msr_loaded") == 1:
             llr, told = llr + LLR_MSR_LOADED, [*told, "the module for model-specific registers is loaded"]
-        reserved = _whole(row, "reserved_count")
+        reserved = whole_of(row, "reserved_count")
         if fast and DATASET_BYTES // (2 * MIB) <= reserved <= self.reserved_most_count:
             llr, told = llr + LLR_RESERVED, [*told, f"the machine keeps {reserved:,} huge pages"]
         return llr, told
@@ -166,12 +166,3 @@ def _fits(size: int, least: int, beside: int) -> bool:
     if least <= size <= least + beside:
         return True
     return least == DATASET_BYTES and size == 3 * PAGE_OF_1_GIB
-
-
-def _number(row: Row, column: str) -> float:
-    value = row.get(column)
-    return float(value) if isinstance(value, int | float) else 0.0
-
-
-def _whole(row: Row, column: str) -> int:
-    return int(_number(row, column))

@@ -104,7 +104,7 @@ class ResolverDrift(Detection):
                 yield self._of_setting(sorted(told, key=lambda each: (-each.weight, str(each.row["value"]))))
         asking = [row for row in candidates_rows if row["fact"] == "bypass"]
         for first, rows in candidates(asking, "asset", "process_pid", "process_started_at"):
-            if not asks_openly(_text(first["image_path"]), _text(first["process_name"])):
+            if not asks_openly(str(first["image_path"] or ""), str(first["process_name"] or "")):
                 yield self._of_process(rows)
 
     def _of_setting(self, told: Sequence[_Told]) -> Finding:
@@ -208,7 +208,3 @@ def _against(row: Row) -> str:
         return "no lease of DHCP gave it, and nobody knows it"
     lacks = "does not have" if isinstance(row["approved_at"], datetime) else "did not show"
     return f"{compared_with(row)} {lacks} it"
-
-
-def _text(value: object) -> str | None:
-    return str(value) if value else None

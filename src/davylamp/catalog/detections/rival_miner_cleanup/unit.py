@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from davylamp.kit.audit import count_of, listed
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates
+from davylamp.kit.findings import candidates, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.kit.processes import process_finding
 from davylamp.model.finding import Finding, Technique
@@ -121,7 +121,7 @@ class RivalMinerCleanup(Detection):
 
 
 def _at_s(row: Row) -> int:
-    return int(str(row["at_s"]))
+    return whole_of(row, "at_s")
 
 
 def _names(row: Row) -> set[str]:

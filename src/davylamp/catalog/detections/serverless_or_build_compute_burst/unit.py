@@ -15,7 +15,7 @@ from davylamp.catalog.detections.serverless_or_build_compute_burst.job import (
 )
 from davylamp.kit.audit import audit_finding, called_by, count_of, failed, listed, text_of
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates
+from davylamp.kit.findings import candidates, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import Finding, Technique
 from davylamp.model.severity import Severity
@@ -115,9 +115,9 @@ class ServerlessOrBuildComputeBurst(Detection):
 
     def _llr(self, jobs: Sequence[tuple[Row, Job]], many: bool) -> float:
         rows = [row for row, _ in jobs]
-        busiest = max(_whole(row, "hour_calls_count") for row in rows)
+        busiest = max(whole_of(row, "hour_calls_count") for row in rows)
         new = any(
-            _whole(row, "product_age_hours") < 1 and _whole(row, "history_hours") >= self.history_least_hours
+            whole_of(row, "product_age_hours") < 1 and whole_of(row, "history_hours") >= self.history_least_hours
             for row in rows
         )
         llr = 1.5 if new else 0.0
@@ -130,18 +130,13 @@ class ServerlessOrBuildComputeBurst(Detection):
         return min(5.5, llr)
 
 
-def _whole(row: Row, column: str) -> int:
-    value = row.get(column)
-    return int(value) if isinstance(value, int | float) else 0
-
-
 def _sentence(jobs: Sequence[tuple[Row, Job]], facts: Facts) -> str:
     first = jobs[0][0]
     rows = [row for row, _ in jobs]
     product = text_of(first, "product")
     operations = listed(text_of(row, "operation") for row in rows)
     regions = listed(text_of(row, "region") for row in rows)
-    busiest = max(_whole(row, "hour_calls_count") for row in rows)
+    busiest = max(whole_of(row, "hour_calls_count") for row in rows)
     usd = sum(usd_per_hour(job, text_of(row, "region"), facts) for row, job in priced(jobs))
     vcpu = sum(vcpu_count(job, text_of(row, "region"), facts) for row, job in priced(jobs))
     types = listed(job.instance_type for _, job in jobs)
@@ -150,7 +145,7 @@ def _sentence(jobs: Sequence[tuple[Row, Job]], facts: Facts) -> str:
     text += f", {hourly} within one hour" if busiest > 1 else ""
     text += f", on {types}" if types else ""
     text += f": {vcpu:,.0f} vCPU, at least {format_usd(usd)} an hour" if usd else ""
-    news = [_whole(row, "history_hours") for row in rows if _whole(row, "product_age_hours") < 1]
+    news = [whole_of(row, "history_hours") for row in rows if whole_of(row, "product_age_hours") < 1]
     if news:
         text += f"; the account did not use {product} before in {format_duration(max(news) * 3600)} of evidence"
     refused = sum(map(failed, rows))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, is_address, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
@@ -94,7 +94,7 @@ class SshGuessingBurst(Detection):
             by_asset.setdefault(str(first["asset"]), []).append((first, rows))
         for asset in sorted(by_asset):
             ranked = sorted(
-                by_asset[asset], key=lambda each: (-_number(each[0], "failures_count"), str(each[0]["source"]))
+                by_asset[asset], key=lambda each: (-whole_of(each[0], "failures_count"), str(each[0]["source"]))
             )
             for rank, (first, rows) in enumerate(ranked):
                 yield self._finding(AssetRef("host", asset), first, rows, rank)
@@ -104,10 +104,10 @@ class SshGuessingBurst(Detection):
         inside = _is_private(source)
         llr = (_LLR_BY_RANK[rank] if rank < len(_LLR_BY_RANK) else 0.0) + (_INSIDE_LLR if inside else 0.0)
         first_at, last_at = instant(first["first_at"]), instant(first["last_at"])
-        count, names = _number(first, "failures_count"), _number(first, "names_count")
-        unknown = _number(first, "unknown_names_count")
+        count, names = whole_of(first, "failures_count"), whole_of(first, "names_count")
+        unknown = whole_of(first, "unknown_names_count")
         tried = f" on {names} name{'s' if names != 1 else ''}" if names else ""
-        kind = "ip" if _is_address(source) else "host_name"
+        kind = "ip" if is_address(source) else "host_name"
         return build_finding(
             self.meta,
             fact_key=source,
@@ -129,18 +129,5 @@ class SshGuessingBurst(Detection):
         )
 
 
-def _number(row: Row, name: str) -> int:
-    value = row[name]
-    return int(value) if isinstance(value, (int, float)) else 0
-
-
-def _is_address(source: str) -> bool:
-    try:
-        ipaddress.ip_address(source)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_private(source: str) -> bool:
-    return _is_address(source) and any(ipaddress.ip_address(source) in network for network in _INSIDE)
+    return is_address(source) and any(ipaddress.ip_address(source) in network for network in _INSIDE)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, evidence_of, instant
+from davylamp.kit.findings import build_finding, evidence_of, instant, is_address, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import EVIDENCE_SHOWN_COUNT, AssetRef, Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
@@ -89,12 +88,12 @@ class SshGuessingCampaign(Detection):
         """One finding for the site, on every machine that was tried."""
         if not candidates_rows:
             return
-        rows = sorted(candidates_rows, key=lambda row: int(str(row["place"])))
+        rows = sorted(candidates_rows, key=lambda row: whole_of(row, "place"))
         first = rows[0]
         assets = tuple(AssetRef("host", name) for name in sorted({str(row["asset"]) for row in rows}))
         sources = sorted({str(row["source"]) for row in rows})
         first_at, last_at = instant(first["first_at"]), instant(first["last_at"])
-        alarm_at = datetime.fromtimestamp(int(str(first["alarm_s"])), UTC)
+        alarm_at = datetime.fromtimestamp(whole_of(first, "alarm_s"), UTC)
         entered = sorted({str(row["source"]) for row in rows if row["entered"] == 1})
         because = (
             f"{first['sources_count']} addresses failed {first['guesses_count']} SSH logins on {len(assets)} "
@@ -114,16 +113,8 @@ class SshGuessingCampaign(Detection):
             llr=1.0,
             confidence=Confidence.HIGH,
             severity=Severity.HIGH if entered else None,
-            evidence=evidence_of((row for row in rows if int(str(row["place"])) <= EVIDENCE_SHOWN_COUNT), SHOWN),
-            evidence_count=int(str(first["guesses_count"])),
-            observables=(Observable("ip" if _is_address(each) else "host_name", each) for each in sources),
-            entities=(f"ip:{each}" for each in sources if _is_address(each)),
+            evidence=evidence_of((row for row in rows if whole_of(row, "place") <= EVIDENCE_SHOWN_COUNT), SHOWN),
+            evidence_count=whole_of(first, "guesses_count"),
+            observables=(Observable("ip" if is_address(each) else "host_name", each) for each in sources),
+            entities=(f"ip:{each}" for each in sources if is_address(each)),
         )
-
-
-def _is_address(source: str) -> bool:
-    try:
-        ipaddress.ip_address(source)
-    except ValueError:
-        return False
-    return True

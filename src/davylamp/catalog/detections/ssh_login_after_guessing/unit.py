@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, is_address, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
@@ -98,7 +97,7 @@ class SshLoginAfterGuessing(Detection):
                 yield self._finding(first, rows, llr, fact)
 
     def _weigh(self, login: Row) -> tuple[float, bool]:
-        failures, names = _number(login, "failures_count"), _number(login, "names_count")
+        failures, names = whole_of(login, "failures_count"), whole_of(login, "names_count")
         burst, campaign = login["after_burst"] == 1, login["in_campaign"] == 1
         if login["user_name"] is None:
             fact = burst and failures >= self.inferred_failures
@@ -118,9 +117,9 @@ class SshLoginAfterGuessing(Detection):
         login_at, failing_since = instant(first["login_at"]), instant(first["failing_since"])
         account = f" as {first['user_name']}" if first["user_name"] is not None else ""
         method = f" by {first['auth_method']}" if first["auth_method"] is not None else ""
-        failures, names = _number(first, "failures_count"), _number(first, "names_count")
+        failures, names = whole_of(first, "failures_count"), whole_of(first, "names_count")
         tried = f" on {names} name{'s' if names != 1 else ''}" if names else ""
-        machines = _number(first, "tried_assets_count")
+        machines = whole_of(first, "tried_assets_count")
         tried += (
             f" and {machines} machines"
             if machines > 1 and names
@@ -129,7 +128,7 @@ class SshLoginAfterGuessing(Detection):
             else ""
         )
         where = ", a source of the guessing campaign," if first["in_campaign"] == 1 else ""
-        address = _is_address(source)
+        address = is_address(source)
         observables = [Observable("ip" if address else "host_name", source)]
         if first["user_name"] is not None:
             observables.append(Observable("user_name", str(first["user_name"])))
@@ -152,16 +151,3 @@ class SshLoginAfterGuessing(Detection):
             observables=observables,
             entities=(f"{'ip' if address else 'remote'}:{source}",),
         )
-
-
-def _number(row: Row, name: str) -> int:
-    value = row[name]
-    return int(value) if isinstance(value, (int, float)) else 0
-
-
-def _is_address(source: str) -> bool:
-    try:
-        ipaddress.ip_address(source)
-    except ValueError:
-        return False
-    return True

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from davylamp.kit.audit import audit_finding, called_by, failed, listed, text_of
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates, instant
+from davylamp.kit.findings import candidates, instant, whole_of
 from davylamp.kit.launches import (
     GROUP_OPERATIONS,
     Launch,
@@ -126,7 +126,7 @@ class UnusedRegionOrFamily(Detection):
 
     def _llr(self, rows: Sequence[Row], facts: Facts) -> float:
         first = rows[0]
-        earlier, singles = _whole(first, "earlier_calls_count"), _whole(first, "singles_count")
+        earlier, singles = whole_of(first, "earlier_calls_count"), whole_of(first, "singles_count")
         chance_of_new = min(1.0, (singles + 1) / (earlier + 2))
         llr = min(
             3.0, math.log(self.new_share_of_attackers_ratio / min(chance_of_new, self.new_share_of_attackers_ratio))
@@ -170,11 +170,6 @@ def _episodes(kept: Sequence[Scored]) -> list[list[Scored]]:
 def _hours_before(first: Row, column: str) -> float:
     """Hours from an instant to the first launch of its kind."""
     return (instant(first["first_at"]) - instant(first[column])).total_seconds() / 3600
-
-
-def _whole(row: Row, column: str) -> int:
-    value = row.get(column)
-    return int(value) if isinstance(value, int | float) else 0
 
 
 def _is_new(row: Row) -> bool:
@@ -229,7 +224,7 @@ def _sentence(groups: Sequence[Sequence[Row]], bill: str) -> str:
         news.append(f"region {listed(regions)}")
     if families:
         news.append(f"family {listed(families)}")
-    earlier = max(_whole(row, "earlier_calls_count") for row in firsts)
+    earlier = max(whole_of(row, "earlier_calls_count") for row in firsts)
     length = format_duration(
         max((instant(row["first_at"]) - instant(row["account_first_at"])).total_seconds() for row in firsts)
     )
