@@ -14,6 +14,7 @@ from davylamp.app.exit_codes import MEANINGS
 from davylamp.app.units import UnitPage, unit_pages
 from davylamp.kit.drill import DrillMeta
 from davylamp.kit.metadata import DetectionMeta
+from davylamp.kit.relations import RELATIONS
 from davylamp.model.events import EVENT_CLASSES
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -25,7 +26,7 @@ def pages() -> dict[str, str]:
     units = unit_pages()
     made = {f"{page.meta.kind}s/{page.meta.uid}.md": _unit(page) for page in units}
     made["units.md"] = _index(units)
-    made["events.md"] = "".join(_events())
+    made["events.md"] = "".join((*_events(), *_relations()))
     made["exit-codes.md"] = _exit_codes()
     return {name: _GENERATED + text for name, text in made.items()}
 
@@ -100,6 +101,14 @@ def _events() -> Iterator[str]:
         for column in event_class.columns:
             unit = column.unit.replace("|", "\\|")
             yield f"| `{column.name}` | {column.type} | {unit} | {column.meaning} |\n"
+
+
+def _relations() -> Iterator[str]:
+    yield "\n## Beside the event classes\n\nQueries may also read these.\n\n"
+    yield "| relation | of | columns | meaning |\n|---|---|---|---|\n"
+    for each in RELATIONS:
+        columns = "those stored" if len(each.columns) > 10 else ", ".join(f"`{name}`" for name in each.columns)
+        yield f"| `{each.name}` | {f'`{each.of}`' if each.of else ''} | {columns} | {each.meaning} |\n"
 
 
 def _exit_codes() -> str:

@@ -19,7 +19,7 @@ from davylamp.model.events.api_activity import API_ACTIVITY
 from davylamp.model.finding import Finding
 from davylamp.model.indicator import Indicator
 from davylamp.model.money import Price
-from davylamp.store.views import view_of
+from davylamp.store.asset_view import view_of
 
 AUDIT_UNITS = (
     "audit_trail_impaired",

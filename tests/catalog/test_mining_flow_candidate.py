@@ -15,7 +15,8 @@ from davylamp.catalog.detections.mining_flow_candidate.unit import MiningFlowCan
 from davylamp.kit import registry
 from davylamp.model.events import EVENT_CLASSES
 from davylamp.store.engine import DuckEngine
-from davylamp.store.views import create_stored_views, create_views
+from davylamp.store.stored_views import create_stored_views
+from davylamp.store.views import create_views
 
 _START = datetime(2026, 3, 1, tzinfo=UTC).replace(tzinfo=None)
 _QUERY = registry.query_of(MiningFlowCandidate())

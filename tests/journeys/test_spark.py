@@ -18,6 +18,7 @@ from davylamp.detect.run import named_params
 from davylamp.kit import registry
 from davylamp.kit.cases import cases_of
 from davylamp.kit.detection import Detection, Facts, Row
+from davylamp.kit.relations import RELATIONS
 from davylamp.model.events import EVENT_CLASSES
 from davylamp.store.case import Case
 from davylamp.store.engine import DuckEngine
@@ -37,7 +38,7 @@ host_names = ["web1"]
 name = "batch"
 paths = ["*fires_on_half_machine_for_a_day.csv"]
 """
-ASSET_TABLES = ("asset_by_path", "asset_by_instance", "asset_by_name", "asset_by_address", "network_peer")
+ASSET_TABLES = ("asset_by_path", "asset_by_instance", "asset_by_name", "asset_by_address")
 JAVA_FOR_SHORT_QUERIES = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 SPARK = {
     "spark.ui.enabled": "false",
@@ -131,8 +132,8 @@ def test_every_view_and_query_gives_the_same_rows_on_both_engines(case: Case, se
 
 
 def _questions() -> Iterator[tuple[str, str, Mapping[str, object], Detection | None]]:
-    """Name, SQL and values of all that is compared: the tables joined, the views, and every detection's query."""
-    for name in (*ASSET_TABLES, "indicator", "known_resolver", *EVENT_CLASSES):
+    """Name, SQL and values of all that is compared: tables, relations, views, and every detection's query."""
+    for name in (*ASSET_TABLES, *(each.name for each in RELATIONS), *EVENT_CLASSES):
         yield name, f"SELECT * FROM {name}", {}, None
     for detection in registry.detections():
         query = registry.query_of(detection)

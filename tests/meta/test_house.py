@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import doctest
+import importlib
 import re
 import subprocess
 from pathlib import Path
@@ -17,9 +19,11 @@ from davylamp.kit.cases import cases_of
 from davylamp.kit.detection import Detection
 from davylamp.kit.drill import CAUGHT, QUIET, Drill
 from davylamp.kit.metadata import MATURITIES
+from davylamp.kit.relations import RELATIONS
 from davylamp.kit.source import Source
 from davylamp.model.events import EVENT_CLASSES
 from davylamp.model.finding import GROUPS, STAGES
+from davylamp.store.carry import carry
 
 ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src" / "davylamp"
@@ -80,10 +84,9 @@ def test_a_query_reads_what_it_says_uses_its_params_and_carries_to_spark(unit: D
     tree = sqlglot.parse_one(query, read="duckdb")
     defined = {cte.alias for cte in tree.find_all(sqlglot.exp.CTE)}
     tables = {table.name for table in tree.find_all(sqlglot.exp.Table)} - defined
-    first_looks = {"network_activity_bare", "network_peer"} if "network_activity" in unit.meta.reads else set()
-    assert tables <= set(unit.meta.reads) | {"indicator", "known_resolver"} | first_looks
+    assert tables <= {*unit.meta.reads, *(each.name for each in RELATIONS if each.of in ("", *unit.meta.reads))}
     assert set(re.findall(r"\$([a-z_][a-z0-9_]*)", query)) <= set(unit.params)
-    assert sqlglot.transpile(query, read="duckdb", write="spark")
+    assert carry(query)
 
 
 @pytest.mark.parametrize("unit", [*DETECTIONS, *SOURCES])
@@ -136,6 +139,14 @@ def test_files_are_small_and_named_for_one_idea() -> None:
     for path in python_files():
         assert not {"utils", "helpers", "common", "manager"} & set(path.relative_to(SRC).with_suffix("").parts), path
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
+
+
+def test_examples_in_docstrings_are_true() -> None:
+    with_examples = [path for path in python_files() if "\n    >>> " in path.read_text(encoding="utf-8")]
+    assert with_examples
+    for path in with_examples:
+        name = ".".join(path.relative_to(SRC.parent).with_suffix("").parts)
+        assert doctest.testmod(importlib.import_module(name)).failed == 0, name
 
 
 def test_requirement_files_hold_hashes_and_no_addresses() -> None:

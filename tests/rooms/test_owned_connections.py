@@ -10,7 +10,8 @@ import pytest
 from davylamp.model.events import EVENT_CLASSES
 from davylamp.store.case import StoredPart
 from davylamp.store.engine import DuckEngine
-from davylamp.store.views import create_stored_views, create_views
+from davylamp.store.stored_views import create_stored_views
+from davylamp.store.views import create_views
 
 SENSOR = {
     "time": "TIMESTAMP '2026-11-27 10:00:00'", "src_ip": "'10.0.0.5'", "src_port": "40000", "dst_ip": "'10.0.0.9'",

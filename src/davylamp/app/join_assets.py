@@ -15,7 +15,8 @@ from davylamp.ingest.walk import ASSETS_FILE_NAME
 from davylamp.kit.engine import Engine
 from davylamp.model.asset import Asset, DeclaredAsset
 from davylamp.store.case import Case, StoredPart
-from davylamp.store.views import create_stored_views, create_views
+from davylamp.store.stored_views import create_stored_views
+from davylamp.store.views import create_views
 
 DECLARATION_NAME = "declared.json"
 _SCOPED = ("network_activity", "dns_activity")

@@ -67,30 +67,19 @@ beyond AS (
 ),
 written AS (
   SELECT
-    asset, file_path, time AS written_at, process_pid AS writer_pid, process_name AS writer_name,
-    user_name AS writer_user_name, login_user_name AS writer_login_user_name,
-    row_number() OVER (PARTITION BY asset, file_path ORDER BY time DESC, path DESC, byte_offset DESC) AS place
-  FROM file_activity
-  WHERE activity IN ('create', 'update', 'rename') AND coalesce(status, 'success') = 'success'
-),
-dated AS (
-  SELECT b.asset, b.file_path, max(coalesce(w.written_at, b.changed_at)) AS dated_at
+    b.*, w.written_at, w.writer_pid, w.writer_name, w.writer_user_name, w.writer_login_user_name,
+    max(coalesce(w.written_at, b.changed_at)) OVER (PARTITION BY b.asset, b.file_path) AS dated_at
   FROM beyond AS b
-  LEFT JOIN written AS w ON w.asset = b.asset AND w.file_path = b.file_path AND w.place = 1
-  GROUP BY b.asset, b.file_path
+  LEFT JOIN file_writer AS w ON w.asset = b.asset AND w.file_path = b.file_path
 ),
-login AS (
+before AS (
   SELECT
-    d.asset, d.file_path, coalesce(e.src_ip, e.src_host) AS source, e.time AS login_at, e.user_name AS login_name,
-    row_number() OVER (PARTITION BY d.asset, d.file_path ORDER BY e.time DESC, e.src_ip) AS choice
-  FROM dated AS d
-  JOIN authentication AS e ON e.asset = d.asset
-  WHERE e.status = 'success' AND coalesce(e.src_ip, e.src_host) IS NOT NULL
-    AND e.time <= d.dated_at AND epoch(e.time) >= epoch(d.dated_at) - $near_s
+    d.asset, d.file_path, l.source, l.login_at, l.login_name,
+    row_number() OVER (PARTITION BY d.asset, d.file_path ORDER BY l.login_at DESC, l.source) AS choice
+  FROM (SELECT DISTINCT asset, file_path, dated_at FROM written) AS d
+  JOIN login AS l ON l.asset = d.asset
+  WHERE l.login_at <= d.dated_at AND epoch(l.login_at) >= epoch(d.dated_at) - $near_s
 )
-SELECT
-  b.*, w.written_at, w.writer_pid, w.writer_name, w.writer_user_name, w.writer_login_user_name, g.source, g.login_at,
-  g.login_name
-FROM beyond AS b
-LEFT JOIN written AS w ON w.asset = b.asset AND w.file_path = b.file_path AND w.place = 1
-LEFT JOIN login AS g ON g.asset = b.asset AND g.file_path = b.file_path AND g.choice = 1
+SELECT w.*, g.source, g.login_at, g.login_name
+FROM written AS w
+LEFT JOIN before AS g ON g.asset = w.asset AND g.file_path = w.file_path AND g.choice = 1

@@ -85,11 +85,6 @@ judged AS (
     OR (a.asset IS NULL AND o.time > k.first_at)
   GROUP BY o.asset, o.path, o.byte_offset, a.approved_at, a.approved_by, k.first_at
 ),
-entered AS (
-  SELECT asset, time, user_name, coalesce(src_ip, src_host) AS source
-  FROM authentication
-  WHERE status = 'success' AND asset IS NOT NULL AND coalesce(src_ip, src_host) IS NOT NULL
-),
 unexpected AS (
   SELECT
     o.asset, o.time, o.protocol, o.ip, o.port, o.exposure, o.process_pid, o.process_started_at, o.parent_process_pid,
@@ -100,18 +95,18 @@ unexpected AS (
   JOIN owned AS o ON o.asset = j.asset AND o.path = j.path AND o.byte_offset = j.byte_offset
   WHERE j.expected = 0
 ),
-login AS (
+before AS (
   SELECT
-    u.asset, u.process_pid, u.process_started_at, e.source, e.time AS login_at, e.user_name AS login_name,
+    u.asset, u.process_pid, u.process_started_at, l.source, l.login_at, l.login_name,
     row_number() OVER (
-      PARTITION BY u.asset, u.process_pid, u.process_started_at ORDER BY e.time DESC, e.source
+      PARTITION BY u.asset, u.process_pid, u.process_started_at ORDER BY l.login_at DESC, l.source
     ) AS choice
   FROM unexpected AS u
-  JOIN entered AS e ON e.asset = u.asset AND e.user_name = u.login_user_name
-  WHERE e.time <= u.process_started_at AND epoch(e.time) >= epoch(u.process_started_at) - $session_s
+  JOIN login AS l ON l.asset = u.asset AND l.login_name = u.login_user_name
+  WHERE l.login_at <= u.process_started_at AND epoch(l.login_at) >= epoch(u.process_started_at) - $session_s
 )
 SELECT u.*, g.source, g.login_at, g.login_name
 FROM unexpected AS u
-LEFT JOIN login AS g
+LEFT JOIN before AS g
   ON g.asset = u.asset AND g.process_pid = u.process_pid AND g.process_started_at = u.process_started_at
   AND g.choice = 1

@@ -74,31 +74,21 @@ judged AS (
   LEFT JOIN given AS g ON g.asset = s.asset AND g.time = s.time AND g.ip = s.value
   LEFT JOIN leased AS l ON l.asset = s.asset AND l.time = s.time
 ),
-written AS (
-  SELECT
-    asset, file_path, time AS written_at, process_pid AS writer_pid, process_name AS writer_name,
-    user_name AS writer_user_name, login_user_name AS writer_login_user_name,
-    row_number() OVER (PARTITION BY asset, file_path ORDER BY time DESC, path DESC, byte_offset DESC) AS place
-  FROM file_activity
-  WHERE activity IN ('create', 'update', 'rename') AND coalesce(status, 'success') = 'success'
-),
 changed AS (
   SELECT DISTINCT
     j.asset, j.file_path, coalesce(w.written_at, j.modified_at) AS changed_at, w.written_at, w.writer_pid,
     w.writer_name, w.writer_user_name, w.writer_login_user_name
   FROM judged AS j
-  LEFT JOIN written AS w ON w.asset = j.asset AND w.file_path = j.file_path AND w.place = 1
+  LEFT JOIN file_writer AS w ON w.asset = j.asset AND w.file_path = j.file_path
   WHERE j.fact IS NOT NULL AND j.file_path IS NOT NULL
 ),
-login AS (
+before AS (
   SELECT
-    c.asset, c.file_path, c.changed_at, coalesce(e.src_ip, e.src_host) AS source, e.time AS login_at,
-    e.user_name AS login_name,
-    row_number() OVER (PARTITION BY c.asset, c.file_path, c.changed_at ORDER BY e.time DESC, e.src_ip) AS choice
+    c.asset, c.file_path, c.changed_at, l.source, l.login_at, l.login_name,
+    row_number() OVER (PARTITION BY c.asset, c.file_path, c.changed_at ORDER BY l.login_at DESC, l.source) AS choice
   FROM changed AS c
-  JOIN authentication AS e ON e.asset = c.asset
-  WHERE e.status = 'success' AND coalesce(e.src_ip, e.src_host) IS NOT NULL
-    AND e.time <= c.changed_at AND epoch(e.time) >= epoch(c.changed_at) - $near_s
+  JOIN login AS l ON l.asset = c.asset
+  WHERE l.login_at <= c.changed_at AND epoch(l.login_at) >= epoch(c.changed_at) - $near_s
 ),
 own AS (
   SELECT DISTINCT r.asset, k.name FROM resolving AS r JOIN known_resolver AS k ON k.ip = r.ip
@@ -141,7 +131,7 @@ FROM judged AS j
 LEFT JOIN changed AS c
   ON c.asset = j.asset AND c.file_path = j.file_path
   AND (c.written_at IS NOT NULL OR c.changed_at = j.modified_at OR (c.changed_at IS NULL AND j.modified_at IS NULL))
-LEFT JOIN login AS g
+LEFT JOIN before AS g
   ON g.asset = c.asset AND g.file_path = c.file_path AND g.changed_at = c.changed_at AND g.choice = 1
 WHERE j.fact IS NOT NULL
 UNION ALL

@@ -55,14 +55,6 @@ held AS (
   WHERE file_path IS NOT NULL
   GROUP BY asset, file_path
 ),
-written AS (
-  SELECT
-    asset, file_path, time AS written_at, process_pid AS writer_pid, process_name AS writer_name,
-    user_name AS writer_user_name, login_user_name AS writer_login_user_name,
-    row_number() OVER (PARTITION BY asset, file_path ORDER BY time DESC, path DESC, byte_offset DESC) AS place
-  FROM file_activity
-  WHERE activity IN ('create', 'update', 'rename') AND coalesce(status, 'success') = 'success'
-),
 ran AS (
   SELECT
     asset, process_pid, process_started_at, parent_process_pid, process_name, image_path, command_line, user_name,
@@ -71,31 +63,25 @@ ran AS (
   FROM process_activity
   WHERE process_pid IS NOT NULL AND activity <> 'terminate'
 ),
-dated AS (
+written AS (
   SELECT
-    b.asset, b.template, max(coalesce(w.written_at, h.changed_at)) AS changed_at
+    b.*, w.written_at, w.writer_pid, w.writer_name, w.writer_user_name, w.writer_login_user_name,
+    max(coalesce(w.written_at, h.changed_at)) OVER (PARTITION BY b.asset, b.template) AS changed_at
   FROM beyond AS b
   LEFT JOIN held AS h ON h.asset = b.asset AND h.file_path = b.file_path
-  LEFT JOIN written AS w ON w.asset = b.asset AND w.file_path = b.file_path AND w.place = 1
-  GROUP BY b.asset, b.template
+  LEFT JOIN file_writer AS w ON w.asset = b.asset AND w.file_path = b.file_path
 ),
-login AS (
+before AS (
   SELECT
-    d.asset, d.template, coalesce(e.src_ip, e.src_host) AS source, e.time AS login_at, e.user_name AS login_name,
-    row_number() OVER (PARTITION BY d.asset, d.template ORDER BY e.time DESC, e.src_ip) AS choice
-  FROM dated AS d
-  JOIN authentication AS e ON e.asset = d.asset
-  WHERE e.status = 'success' AND coalesce(e.src_ip, e.src_host) IS NOT NULL
-    AND e.time <= d.changed_at AND epoch(e.time) >= epoch(d.changed_at) - $near_s
+    d.asset, d.template, l.source, l.login_at, l.login_name,
+    row_number() OVER (PARTITION BY d.asset, d.template ORDER BY l.login_at DESC, l.source) AS choice
+  FROM (SELECT DISTINCT asset, template, changed_at FROM written) AS d
+  JOIN login AS l ON l.asset = d.asset
+  WHERE l.login_at <= d.changed_at AND epoch(l.login_at) >= epoch(d.changed_at) - $near_s
 )
 SELECT
-  b.asset, b.time, b.name, b.template, b.state, b.enabled, b.command, b.service_user_name, b.process_pid, b.file_path,
-  b.file_package, b.first_at, b.approved_at, b.approved_by, d.changed_at, w.written_at, w.writer_pid, w.writer_name,
-  w.writer_user_name, w.writer_login_user_name, g.source, g.login_at, g.login_name, r.process_started_at,
-  r.parent_process_pid, r.process_name, r.image_path, r.command_line, r.user_name, r.login_user_name, r.lineage,
-  b.path, b.line, b.byte_offset
-FROM beyond AS b
-JOIN dated AS d ON d.asset = b.asset AND d.template = b.template
-LEFT JOIN written AS w ON w.asset = b.asset AND w.file_path = b.file_path AND w.place = 1
-LEFT JOIN ran AS r ON r.asset = b.asset AND r.process_pid = b.process_pid AND r.place = 1
-LEFT JOIN login AS g ON g.asset = b.asset AND g.template = b.template AND g.choice = 1
+  w.*, g.source, g.login_at, g.login_name, r.process_started_at, r.parent_process_pid, r.process_name, r.image_path,
+  r.command_line, r.user_name, r.login_user_name, r.lineage
+FROM written AS w
+LEFT JOIN ran AS r ON r.asset = w.asset AND r.process_pid = w.process_pid AND r.place = 1
+LEFT JOIN before AS g ON g.asset = w.asset AND g.template = w.template AND g.choice = 1
