@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.fit_message_rhythm import REAL_WEIGHT, fitted
+from bench.fit_message_rhythm import REAL_WEIGHT
+from bench.logistic import fitted, judged, print_supported, score_of
 from bench.message_rhythm_grid import DIALECTS, PADDED_TWINS_RATIO, carried
 from davylamp.catalog.detections.mining_message_rhythm.brief import (
     BRIEF_SIGNS,
@@ -141,33 +141,11 @@ def fit(looks: Sequence[Look]) -> dict[str, float]:
     return fitted([look.given for look in seen if look.given], truth, share, BRIEF_SIGNS)
 
 
-def said(weights: dict[str, float], look: Look) -> float:
-    """The score of a look; minus infinity where nothing can be judged."""
-    given = look.given
-    if not given:
-        return -math.inf
-    return weights[""] + sum(weight * given[name] for name, weight in weights.items() if name)
-
-
-def supported(weights: dict[str, float], mining: Sequence[Look], benign: Sequence[Look]) -> None:
-    """Prints recall, false alarms and the LLR that so many benign looks support (upper 95 % bound of a count)."""
-    caught = [score for look in mining if (score := said(weights, look)) > -math.inf]
-    mistaken = [score for look in benign if (score := said(weights, look)) > -math.inf]
-    for least in SCORES:
-        recall = sum(score >= least for score in caught) / len(caught)
-        fired = sum(score >= least for score in mistaken)
-        bound = (fired + 2 * math.sqrt(fired) + 3) / len(mistaken)
-        print(
-            f"score {least:.0f} and more: {recall:.3f} of {len(caught)} judgeable of {len(mining)} mining looks, "
-            f"{fired} of {len(mistaken)} benign ones; supported LLR {math.log(max(recall, 1e-4) / bound):.2f}"
-        )
-
-
 def table(weights: dict[str, float], looks: Sequence[Look], key: Callable[[Look], str]) -> None:
     """Prints how many of all reach 2, 4, 5 and 6, per cell."""
     cells: dict[str, list[float]] = {}
     for look in looks:
-        cells.setdefault(key(look), []).append(said(weights, look))
+        cells.setdefault(key(look), []).append(score_of(weights, look.given))
     for name, scores in sorted(cells.items()):
         reached = "  ".join(f"{sum(score >= least for score in scores):>6}" for least in (2, 4, 5, 6))
         print(f"  {name:<42} {reached}  of {len(scores)}")
@@ -199,7 +177,11 @@ def main() -> None:
     benign = [look for seed in seeds for look in twins(4 * options.count, seed)]
     for least_s, most_s in ((0.0, SHORTEST_MOST_S), (SHORTEST_MOST_S, 1e9)):
         print(f"looks of {least_s:.0f} s to {min(most_s, max(LENGTHS_S)):.0f} s")
-        supported(weights, *([x for x in some if least_s <= x.length_s < most_s] for some in (mining, benign)))
+        caught, mistaken = (
+            judged(score_of(weights, look.given) for look in some if least_s <= look.length_s < most_s)
+            for some in (mining, benign)
+        )
+        print_supported(caught, mistaken, SCORES)
     plain = [look for look in mining if look.transport in ("clear", "tls_1.2", "tls_1.3") and look.job_period_s]
     print("reach score 2, 4, 5, 6 of all")
     table(weights, mining, lambda look: f"mining {look.length_s:3.0f} s")

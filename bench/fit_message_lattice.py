@@ -7,14 +7,13 @@ into what the kernel's counters show when they are read every 1, 2, 5 or 10 seco
 from __future__ import annotations
 
 import argparse
-import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bench.fit_message_rhythm import fitted
+from bench.logistic import fitted, judged, print_supported, score_of
 from bench.message_rhythm_grid import DIALECTS, carried
 from davylamp.catalog.detections.socket_message_lattice.lattice import Lattice, Reading, lattice_of
 from davylamp.catalog.detections.socket_message_lattice.model import SIGNS, inputs, judgeable
@@ -114,37 +113,23 @@ def fit(samples: Sequence[Sample]) -> dict[str, float]:
     return fitted([inputs(lattice) for _, lattice in seen], truth, np.ones(len(seen)), SIGNS)
 
 
-def said(weights: dict[str, float], sample: Sample) -> float:
-    """The score of a sample; minus infinity where nothing can be judged."""
-    if sample.lattice is None or not judgeable(sample.lattice):
-        return -math.inf
-    given = inputs(sample.lattice)
-    return weights[""] + sum(weight * given[name] for name, weight in weights.items() if name)
-
-
-def supported(weights: dict[str, float], mining: Sequence[Sample], benign: Sequence[Sample]) -> None:
-    """Prints, for each score, what it catches, what it mistakes, and the LLR that so many connections support."""
-    caught = [score for each in mining if (score := said(weights, each)) > -math.inf]
-    mistaken = [score for each in benign if (score := said(weights, each)) > -math.inf]
-    for least in LEAST:
-        recall = sum(score >= least for score in caught) / len(caught)
-        fired = sum(score >= least for score in mistaken)
-        bound = (fired + 2 * math.sqrt(fired) + 3) / len(mistaken)
-        print(
-            f"score {least:.0f} and more: {recall:.3f} of {len(caught)} judgeable mining connections, {fired} of "
-            f"{len(mistaken)} benign ones; supported LLR {math.log(max(recall, 1e-3) / bound):.2f}"
-        )
+def scores(weights: Mapping[str, float], samples: Iterable[Sample]) -> list[float]:
+    """The score of each sample; minus infinity where nothing can be judged."""
+    return [
+        score_of(weights, inputs(each.lattice) if each.lattice is not None and judgeable(each.lattice) else None)
+        for each in samples
+    ]
 
 
 def table(weights: dict[str, float], samples: Sequence[Sample], key: Callable[[Sample], str], least: float) -> None:
     """Prints how many reach a score, per cell."""
-    cells: dict[str, list[float]] = {}
+    cells: dict[str, list[Sample]] = {}
     for each in samples:
-        cells.setdefault(key(each), []).append(said(weights, each))
-    for name, scores in sorted(cells.items()):
-        judged = [score for score in scores if score > -math.inf]
-        reached = sum(score >= least for score in judged)
-        print(f"  {name:<42} {reached:>5} / {len(judged):<5} judgeable of {len(scores)}")
+        cells.setdefault(key(each), []).append(each)
+    for name, cell in sorted(cells.items()):
+        seen = judged(scores(weights, cell))
+        reached = sum(score >= least for score in seen)
+        print(f"  {name:<42} {reached:>5} / {len(seen):<5} judgeable of {len(cell)}")
 
 
 def main() -> None:
@@ -163,7 +148,7 @@ def main() -> None:
         for name, weight in weights.items():
             print(f'    "{name}": {weight:.2f},')
         caught, mistaken = ([each for each in some if each.step_s in steps] for some in (mining, benign))
-        supported(weights, caught, mistaken)
+        print_supported(judged(scores(weights, caught)), judged(scores(weights, mistaken)), LEAST)
         for least in (2.0, 4.0):
             print(f"score {least:.0f} and more, by length and step")
             table(weights, caught, lambda each: f"mining {each.length_s:3.0f} s each {each.step_s:2.0f} s", least)

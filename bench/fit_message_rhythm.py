@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from bench.logistic import fitted, judged, print_supported, score_of
 from bench.message_rhythm_grid import Sample, miners, twins
 from davylamp.catalog.detections.mining_message_rhythm.exchange import read_exchange
 from davylamp.catalog.detections.mining_message_rhythm.features import shape_of
@@ -25,10 +25,9 @@ from davylamp.catalog.detections.mining_message_rhythm.model import (
     overhead_of,
 )
 
-PENALTY = 0.3
 REAL_WEIGHT = 5.0
+SCORES = (LLR_FEWEST, 3.0, 4.0, 5.0, 6.0)
 TRAIN_SEED, TEST_SEED = 1, 2
-Vector = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def real_connections(path: Path) -> Iterator[Sample]:
@@ -53,73 +52,22 @@ def fit(samples: Sequence[Sample]) -> dict[str, float]:
     return fitted([inputs(sample.shape) for sample in seen if sample.shape], truth, share, SIGNS)
 
 
-def fitted(
-    given: Sequence[Mapping[str, float]], truth: Vector, share: Vector, signs: Mapping[str, int]
-) -> dict[str, float]:
-    """Ridge logistic regression with both classes of equal weight, so that its log odds are an LLR.
-
-    An input whose weight comes out against its meaning (`signs`) is left out and the rest fitted again.
-    """
-    names = list(signs)
-    share = share.copy()
-    for label in (0.0, 1.0):
-        share[truth == label] *= len(truth) / 2 / share[truth == label].sum()
-    while True:
-        weights = solved(np.array([[each[name] for name in names] + [1.0] for each in given]), truth, share)
-        wrong = [name for name, weight in zip(names, weights, strict=False) if weight * signs[name] < 0]
-        if not wrong:
-            return {**dict(zip(names, weights.tolist(), strict=False)), "": float(weights[-1])}
-        names = [name for name in names if name not in wrong]
-
-
-def solved(rows: Vector, truth: Vector, share: Vector) -> Vector:
-    weights = np.zeros(rows.shape[1])
-    penalty = np.eye(rows.shape[1]) * PENALTY
-    penalty[-1, -1] = 1e-6
-    for _ in range(60):
-        odds = 1 / (1 + np.exp(-np.clip(rows @ weights, -30, 30)))
-        slope = rows.T @ (share * (truth - odds)) - penalty @ weights
-        bend = (rows * (share * odds * (1 - odds) + 1e-9)[:, None]).T @ rows + penalty
-        step = np.linalg.solve(bend, slope)
-        weights = weights + step
-        if float(np.abs(step).max()) < 1e-8:
-            break
-    return weights
-
-
-def said(weights: dict[str, float], sample: Sample) -> float:
-    """The score of a sample; minus infinity where nothing can be judged."""
-    if sample.shape is None or not judgeable(sample.shape):
-        return -math.inf
-    given = inputs(sample.shape)
-    return weights[""] + sum(weight * given[name] for name, weight in weights.items() if name)
+def scores(weights: Mapping[str, float], samples: Iterable[Sample]) -> list[float]:
+    """The score of each sample; minus infinity where nothing can be judged."""
+    return [
+        score_of(weights, inputs(each.shape) if each.shape is not None and judgeable(each.shape) else None)
+        for each in samples
+    ]
 
 
 def table(weights: dict[str, float], samples: Iterable[Sample], key: Callable[[Sample], str]) -> None:
     """Prints caught of all per cell."""
-    cells: dict[str, list[float]] = {}
+    cells: dict[str, list[Sample]] = {}
     for sample in samples:
-        cells.setdefault(key(sample), []).append(said(weights, sample))
-    for name, scores in sorted(cells.items()):
-        caught = sum(score >= LLR_FEWEST for score in scores)
-        print(f"  {name:<42} {caught:>5} / {len(scores):<5} {caught / len(scores):7.3f}")
-
-
-def supported(weights: dict[str, float], mining: Sequence[Sample], benign: Sequence[Sample]) -> None:
-    """Prints the LLR that so many benign connections support: recall over the upper bound of false positives.
-
-    The bound is the 95 % one of a Poisson count: 3 for none, and about k + 2 sqrt(k) + 3 for k.
-    """
-    caught = [said(weights, sample) for sample in mining]
-    scores = [score for sample in benign if (score := said(weights, sample)) > -math.inf]
-    for least in (LLR_FEWEST, 3.0, 4.0, 5.0, 6.0):
-        recall = sum(score >= least for score in caught) / len(caught)
-        fired = sum(score >= least for score in scores)
-        bound = (fired + 2 * math.sqrt(fired) + 3) / len(scores)
-        print(
-            f"score {least:.0f} and more: {recall:.3f} of mining, {fired} of {len(scores)} judgeable benign "
-            f"connections; supported LLR {math.log(max(recall, 1e-3) / bound):.2f}"
-        )
+        cells.setdefault(key(sample), []).append(sample)
+    for name, cell in sorted(cells.items()):
+        caught = sum(score >= LLR_FEWEST for score in scores(weights, cell))
+        print(f"  {name:<42} {caught:>5} / {len(cell):<5} {caught / len(cell):7.3f}")
 
 
 def held_out(samples: Sequence[Sample], key: Callable[[Sample], str], chosen: bool) -> None:
@@ -144,7 +92,10 @@ def main() -> None:
     for name, weight in weights.items():
         print(f'    "{name}": {weight:.2f},')
     mining, benign = [s for s in test if s.mining], [s for s in test if not s.mining]
-    supported(weights, mining, [*benign, *real])
+    # A miner that cannot be judged is not caught; a benign connection that cannot be judged proves nothing.
+    print_supported(
+        scores(weights, mining), judged(scores(weights, [*benign, *real])), (LLR_FEWEST, 3.0, 4.0, 5.0, 6.0)
+    )
     for title, chosen, key in (
         ("mining by dialect", mining, lambda s: s.kind),
         ("mining by transport", mining, lambda s: s.transport),
