@@ -35,6 +35,8 @@ def test_a_launch_with_pool_and_wallet_is_an_incident_of_that_process(tmp_path: 
     assert incident["cost"]["run_rate_usd_per_hour"] > 0
     found = {finding["unit"] for finding in result.document["findings"]}
     assert {"mining_process_strings", "kernel_thread_masquerade", "image_in_temporary_path"} <= found
+    (look,) = [each for each in result.document["looks"] if each["unit"] == "hidden_process"]
+    assert (look["outcome"], look["reason"].partition(",")[0]) == ("could_not_look", "no host was looked at")
 
 
 def test_the_words_in_a_search_are_no_incident(tmp_path: Path) -> None:

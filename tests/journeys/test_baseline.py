@@ -58,12 +58,18 @@ def test_a_port_that_appears_after_the_approval_is_told_with_its_process(tmp_pat
     assert davylamp("baseline", "approve", "--now", "--yes", "--file", file).returncode == 0
     with listening() as pid:
         drifted = davylamp("baseline", "diff", "--now", "--file", file)
+        as_json = davylamp("baseline", "diff", "--now", "--file", file, "--format", "json")
         refused = davylamp("baseline", "approve", "--now", "--file", file)
     said = " ".join(drifted.stdout.split())
     assert drifted.returncode == 10, drifted.stdout + drifted.stderr
     assert f"process {pid} (" in said
     assert "listens on tcp 24680 on loopback" in said
     assert os.path.realpath(sys.executable) in "".join(drifted.stdout.split())
+    document = json.loads(as_json.stdout)
+    assert (document["schema"], as_json.returncode) == ("davylamp.drift/1", 10)
+    (new,) = [each for each in document["new"] if "24680" in each["because"]]
+    assert new["unit"] == "listening_port_drift"
+    assert {"type": "process.pid", "value": str(pid)} in new["observables"]
     assert refused.returncode == 2
     assert "--yes" in refused.stderr
     after = davylamp("baseline", "diff", "--now", "--file", file)

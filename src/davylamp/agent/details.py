@@ -153,8 +153,7 @@ class Reader:
 
     def _environment(self, place: str) -> dict[str, object]:
         names, preload = [], None
-        for entry in self._bytes(f"{place}/environ").split(b"\0"):
-            text = plain(entry)
+        for text in plain(self._bytes(f"{place}/environ")).split("\0"):
             name, found, value = text.partition("=")
             if found and name:
                 names.append(name[:80])
@@ -210,14 +209,16 @@ def _mappings(data: bytes) -> tuple[int, set[str]]:
     largest = 0
     foreign: set[str] = set()
     for line in data.split(b"\n"):
-        fields = line.split(None, 5)
-        if len(fields) < 5:
-            continue
-        name = plain(fields[5]) if len(fields) > 5 else ""
-        if b"x" in fields[1] and name.startswith("/") and not name.startswith(_SYSTEM_FOLDERS):
-            foreign.add(name)
+        place = line.find(b" ")
+        rights = line[place + 1 : place + 5]
         # Memory that may not be written is reserved, not used (Go and Java reserve gigabytes).
-        if b"w" in fields[1] and (not name or name.startswith(_ANONYMOUS)):
+        if b"w" not in rights and b"x" not in rights:
+            continue
+        fields = line.split(None, 5)
+        name = plain(fields[5]) if len(fields) > 5 else ""
+        if b"x" in rights and name.startswith("/") and not name.startswith(_SYSTEM_FOLDERS):
+            foreign.add(name)
+        if b"w" in rights and (not name or name.startswith(_ANONYMOUS)):
             begin, _, end = fields[0].partition(b"-")
             largest = max(largest, int(end, 16) - int(begin, 16))
     return largest, foreign

@@ -12,6 +12,9 @@ SCHEMA = "davylamp.host/1"
 # A record is one line of a file that is read back in blocks; what an attacker can make long is cut here.
 TEXT_BYTES = 8192
 LIST_COUNT = 64
+_WHOLE = frozenset({int, bool})
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, check_circular=False)
 
 Write = Callable[[str], object]
 
@@ -42,8 +45,11 @@ class Recorder:
             at: the record's `time`, seconds since 1970.
             columns: the class's other columns; instants as seconds since 1970.
         """
-        kept = {name: _bounded(value) for name, value in columns.items() if value is not None}
-        self.write(_line({"record": event_class, "time": round(at, 3)} | kept))
+        kept: dict[str, object] = {"record": event_class, "time": round(at, 3)}
+        for name, value in columns.items():
+            if value is not None:
+                kept[name] = value if type(value) in _WHOLE else _bounded(value)
+        self.write(_line(kept))
         self.records_count += 1
 
 
@@ -85,7 +91,7 @@ def plain(data: bytes) -> str:
 
 
 def _line(columns: dict[str, object]) -> str:
-    return json.dumps(columns, separators=(",", ":"), ensure_ascii=True, check_circular=False) + "\n"
+    return _ENCODER.encode(columns) + "\n"
 
 
 def _bounded(value: object) -> object:
@@ -96,6 +102,6 @@ def _bounded(value: object) -> object:
         )
         return clean if len(clean) <= TEXT_BYTES else clean[:TEXT_BYTES] + "..."
     if isinstance(value, list | tuple | set | frozenset):
-        members = sorted(value) if isinstance(value, set | frozenset) else list(value)
+        members = sorted(value) if isinstance(value, set | frozenset) else value
         return [_bounded(member) for member in members[:LIST_COUNT]]
     return round(value, 4) if isinstance(value, float) else value

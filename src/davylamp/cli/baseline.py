@@ -73,13 +73,18 @@ def _diff(options: argparse.Namespace, file: Path) -> int:
     from davylamp.app.baseline_file import read_baseline
     from davylamp.app.exit_codes import NOT_AS_EXPECTED, READ_ALL
     from davylamp.cli.progress import progress_on
+    from davylamp.report.document import dump_document
+    from davylamp.report.drift import drift_document
     from davylamp.report.terminal import console_for
     from davylamp.report.terminal.baseline import render_drift
 
     baseline = read_baseline(file)
     with progress_on(sys.stderr) as progress:
         drift = drift_of(baseline, file, Path(options.case) if options.case else None, options.now, progress)
-    render_drift(baseline, drift.findings, drift.gone, drift.refused, console_for(sys.stdout))
+    if options.format == "json":
+        sys.stdout.writelines(dump_document(drift_document(baseline, drift.findings, drift.gone, drift.refused)))
+    else:
+        render_drift(baseline, drift.findings, drift.gone, drift.refused, console_for(sys.stdout))
     return NOT_AS_EXPECTED if drift.findings else READ_ALL
 
 

@@ -117,6 +117,7 @@ def _baseline(commands: argparse._SubParsersAction[_Parser]) -> None:
         action.add_argument(
             "--file", metavar="FILE", help="the baseline (default: /etc/davylamp/baseline.json, or the user's own)"
         )
+    diff.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     for action in (approve, diff):
         _case_option(action, "a case that holds a look at this host (default: the last scan, or a new look)")
         action.add_argument("--now", action="store_true", help="look at the host now (about two seconds)")

@@ -44,7 +44,7 @@ def document(
         "schema": SCHEMA,
         "run": {field.name: safe_value(getattr(run, field.name)) for field in fields(run)},
         "coverage": [_coverage(row) for row in sorted(coverage, key=lambda row: row.path)],
-        "findings": [_finding(item) for item in sorted(findings, key=lambda item: (item.first_seen, item.uid))],
+        "findings": [finding_record(item) for item in sorted(findings, key=lambda item: (item.first_seen, item.uid))],
         "incidents": [
             _incident(item) for item in sorted(incidents, key=lambda item: (-item.severity, item.first_seen, item.uid))
         ],
@@ -94,7 +94,8 @@ def _reject(reject: Reject) -> dict[str, object]:
     return {"offset": reject.offset, "line": reject.line, "reason": safe_text(reject.reason)}
 
 
-def _finding(item: Finding) -> dict[str, object]:
+def finding_record(item: Finding) -> dict[str, object]:
+    """One finding as the document has it."""
     return {
         "uid": item.uid,
         "unit": item.unit,

@@ -70,6 +70,12 @@ class HiddenProcess(Detection):
     params: ClassVar[Mapping[str, object]] = {"rows_count": 5}
     hidden_llr, contradicted_llr, covered_llr = 5.5, 2.0, 7.0
 
+    def could_look(self, facts: Facts) -> str:
+        """Logs show one view of the processes; only a host that was looked at has two (its CPU is always told)."""
+        if not facts.has_rows("resource_usage"):
+            return "no host was looked at, and logs show processes in one view only"
+        return super().could_look(facts)
+
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding a process."""
         for first, rows in candidates(candidates_rows, "asset", "process_pid", "started_key"):
