@@ -11,7 +11,7 @@ from dataclasses import dataclass
 # A judging that hangs would be the last one; on a large host under full load it takes some seconds.
 LONGEST_S = 300.0
 LINE_BYTES = 16 << 20
-# One arena and no pool that keeps what is freed: 173 MiB became 152 with these and one thread (bench/README.md).
+# One arena and no pool that keeps what is freed (bench/README.md).
 SMALL = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "1"}
 
 

@@ -81,7 +81,7 @@ def _scanned(request: JudgeRequest, places: WatchPlaces) -> dict[str, Any]:
         sources=WATCH_SOURCES,
         units=watch_units(places.units),
         recorded_by={path: this_host() for path in (*places.captures(), *declared)},
-        threads_count=1,  # each thread holds blocks of its own, and the other cores belong to the host's work
+        sparing=True,
     )
     *smaller, largest = MEMORY_BYTES
     for memory_bytes in smaller:

@@ -47,6 +47,7 @@ class ScanRequest:
         units: narrows the detections (used by the case runner, and by the watch); others are not even loaded.
         sources: narrows the sources likewise.
         recorded_by: evidence file -> host that recorded it of its own traffic (the sensor's captures).
+        sparing: leave memory and cores to others, as on a host that is watched.
     """
 
     paths: Sequence[str]
@@ -60,7 +61,7 @@ class ScanRequest:
     units: frozenset[str] | None = None
     sources: frozenset[str] | None = None
     recorded_by: Mapping[str, str] = field(default_factory=dict)
-    threads_count: int | None = None
+    sparing: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     started_at, began_s = datetime.now(UTC), time.monotonic()
     case = Case(folder, create=True)
     keep_declaration(case, declared)
-    engine = DuckEngine(request.memory_bytes, case.scratch, request.threads_count)
+    engine = DuckEngine(request.memory_bytes, case.scratch, request.sparing)
     try:
         bytes_count = ingest_evidence(
             request.paths, case, engine, registry.sources(request.sources), request.memory_bytes, watch
