@@ -55,13 +55,16 @@ class Play:
 
 
 def played(plays: Sequence[Play], at_once: int) -> list[dict[str, Any]]:
-    """One record a run: the outcome, its seed, the machine's load before it."""
+    """One record a run: the outcome, its seed, the machine's load before it. Ctrl-C ends it with those that are done."""
     runs = []
     with ProcessPoolExecutor(at_once, max_tasks_per_child=1) as lanes:
-        for run in lanes.map(_run, plays):
-            runs.append(run)
-            told = (run["seed"], run["letter"], run["uid"], run["verdict"], f"{run['after_s']:.0f} s", run["reason"])
-            print(*told, file=sys.stderr, flush=True)
+        try:
+            for run in lanes.map(_run, plays):
+                runs.append(run)
+                told = (run["letter"], run["uid"], run["verdict"], f"{run['after_s']:.0f} s", run["reason"])
+                print(run["seed"], *told, file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            lanes.shutdown(cancel_futures=True)
     return runs
 
 
@@ -131,14 +134,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     observe_s = parse_duration(chosen.observe) if chosen.observe else None
     uids = [drill.meta.uid for drill in chosen_drills(chosen.drills)]
     plays = [Play(uid, seed, observe_s, chosen.keep) for seed in range(1, chosen.seeds + 1) for uid in uids]
+    runs = played(plays, chosen.at_once)
     document = {
         "at": f"{datetime.now(UTC):%Y-%m-%d}",
-        "seeds": chosen.seeds,
+        "seeds": len({run["seed"] for run in runs}),
         "observe": chosen.observe or "20 s, up to 60 s while a suspect is listened to",
         "cores_count": os.cpu_count(),
         "system": f"{system.sysname} {system.release.partition('-')[0]}",
         "at_once": chosen.at_once,
-        "runs": played(plays, chosen.at_once),
+        "runs": runs,
     }
     print(markdown(document))
     if chosen.write:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -50,9 +51,11 @@ class Capture:
 
     Args:
         out: takes the capture's bytes.
+        clock: seconds since 1970 that packets are dated by; the kernel dates them by a clock that can be set back.
     """
 
     out: BinaryIO
+    clock: Callable[[], float] = time.time
     channels: dict[str | None, socket.socket] = field(default_factory=dict)
     followed: dict[Ends, str | None] = field(default_factory=dict)
     packets_count: int = 0
@@ -119,9 +122,15 @@ class Capture:
         stamps = [value for level, kind, value in ancillary if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS]
         if not stamps:
             return
-        second, nanosecond = _STAMP.unpack(stamps[0][: _STAMP.size])
+        second, nanosecond = self._dated(*_STAMP.unpack(stamps[0][: _STAMP.size]))
         self._write(_PACKET_HEADER.pack(second, nanosecond, len(data), max(len(data), _length_of(data))) + data)
         self.packets_count += 1
+
+    def _dated(self, second: int, nanosecond: int) -> tuple[int, int]:
+        """A packet that came before the clock was set back has its right time already: it would lie ahead of now."""
+        now = self.clock()
+        ahead_s = round(now - time.time())
+        return (second + ahead_s if second + ahead_s <= now else second), nanosecond
 
     def _write(self, data: bytes) -> None:
         self.out.write(data)

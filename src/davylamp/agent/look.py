@@ -35,7 +35,7 @@ def look_at_host(
         state: collects what does not move (startup items, services, settings); gives what knows files' packages.
         tick: told the seconds passed, about once a second.
     """
-    clock = steady_clock()
+    clock = capture.clock = steady_clock()
     look = Look(recorder, clock())
     boot = procfs.boot_at()
     recorder.header(look.at, boot_at=boot, user_uid=os.geteuid())
