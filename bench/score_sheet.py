@@ -55,7 +55,7 @@ class Play:
 
 
 def played(plays: Sequence[Play], at_once: int) -> list[dict[str, Any]]:
-    """One record a run: the outcome, its seed, the machine's load before it. Ctrl-C ends it with those that are done."""
+    """One record a run: the outcome, its seed, the load before it. Ctrl-C ends it with those that are done."""
     runs = []
     with ProcessPoolExecutor(at_once, max_tasks_per_child=1) as lanes:
         try:
