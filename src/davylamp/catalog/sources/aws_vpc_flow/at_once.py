@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from davylamp.catalog.sources.aws_vpc_flow.fields import NUMBER_FIELDS, TEXT_FIELDS
 from davylamp.catalog.sources.aws_vpc_flow.fields_sql import NUMBER_TYPES, column_of
+from davylamp.kit.addresses import ADDRESS_PATTERN
 from davylamp.kit.source import AtOnce
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _INTERFACE_FIELDS = {"flow_direction", "srcaddr", "dstaddr"}
 _FEW = frozenset(
     ("protocol", "action", "direction", "state", "instance_uid", "interface_uid", "account_uid", "vpc_uid", "region")
 )
+_LOOKED_AT_COUNT = 4096
 _LOWERED = {"action": "action", "direction": "flow_direction"}
 
 
@@ -112,6 +114,8 @@ def event_rows(fields: pa.RecordBatch) -> pa.RecordBatch | None:
     if "end_s" in present:
         columns["end_time"] = _instants(kept.column("end_s"))
     if "protocol" in present:
+        if not all(_is_protocol(value) for value in kept.column("protocol").dictionary.to_pylist()):
+            return None
         columns["protocol"] = _renamed(kept.column("protocol"), _PROTOCOLS)
     if "account_id" in present:
         columns["account_uid"] = _without(kept.column("account_id"), "unknown")
@@ -162,22 +166,22 @@ def _plain(column: pa.Array) -> pa.Array:
 
 
 def _are_addresses(texts: pa.Array | None) -> bool:
-    """Whether each text is 2 to 45 characters that occur in addresses."""
-    import numpy as np
+    """Whether each text is an address, as `ADDRESS_PATTERN` says."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     if texts is None or texts.null_count:
         return False
     texts = texts.dictionary if pa.types.is_dictionary(texts.type) else texts
-    if not len(texts):
-        return True
-    bounds = np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    lengths = np.diff(bounds)
-    if lengths.min() < 2 or lengths.max() > 45:
-        return False
-    allowed = np.zeros(256, dtype=bool)
-    allowed[list(b"0123456789abcdefABCDEF.:")] = True
-    return bool(allowed[np.frombuffer(texts.buffers()[2], dtype=np.uint8)[bounds[0] : bounds[-1]]].all())
+    # A usual log repeats its addresses, and to count them takes 45 ns each; the expression takes 170.
+    if len(pc.unique(texts.slice(0, _LOOKED_AT_COUNT))) < _LOOKED_AT_COUNT / 2:
+        texts = pc.unique(texts)
+    return pc.all(pc.match_substring_regex(texts, f"^{ADDRESS_PATTERN}$")).as_py() is not False
+
+
+def _is_protocol(text: str) -> bool:
+    """Whether a text is a number as it stands in an IP header."""
+    return text.isascii() and text.isdecimal() and int(text[:4]) <= 255
 
 
 def _instants(seconds: pa.Array) -> pa.Array:

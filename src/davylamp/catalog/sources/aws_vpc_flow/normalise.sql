@@ -30,8 +30,10 @@ SELECT
     WHEN number_fault IS NOT NULL THEN number_fault || ' is no number, or out of range'
     WHEN start_s IS NULL AND end_s IS NULL THEN 'no start and no end: the record has no time'
     WHEN coalesce(pkt_srcaddr, srcaddr) IS NULL OR coalesce(pkt_dstaddr, dstaddr) IS NULL THEN 'an address is missing'
-    WHEN NOT regexp_full_match(coalesce(pkt_srcaddr, srcaddr), '[0-9a-fA-F.:]{2,45}')
-      OR NOT regexp_full_match(coalesce(pkt_dstaddr, dstaddr), '[0-9a-fA-F.:]{2,45}') THEN 'an address is none'
+    WHEN NOT regexp_full_match(coalesce(pkt_srcaddr, srcaddr), $address)
+      OR NOT regexp_full_match(coalesce(pkt_dstaddr, dstaddr), $address) THEN 'an address is none'
+    -- Eight bits of an IP header.
+    WHEN protocol IS NOT NULL AND TRY_CAST(protocol AS UTINYINT) IS NULL THEN 'protocol is no number, or out of range'
   END AS reject
 FROM fields
 -- NODATA says that nothing was to be recorded: neither a flow nor a loss.
