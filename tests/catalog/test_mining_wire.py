@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from davylamp.catalog.detections.mining_dialogue.verdict import judge_payloads
 from davylamp.catalog.detections.mining_message_rhythm.candidate import says_otherwise
 from davylamp.catalog.detections.mining_message_rhythm.exchange import without_record_layer
 from davylamp.catalog.detections.mining_message_rhythm.model import LLR_FEWEST, LLR_MOST
+from davylamp.catalog.detections.mining_message_rhythm.noise import speaks_stratum_v2
 from davylamp.catalog.detections.mining_message_rhythm.unit import MiningMessageRhythm
 from davylamp.kit.detection import Facts
 from davylamp.kit.emulation.message import Dialogue, exponential_instants, periodic_instants
@@ -210,12 +212,61 @@ def test_any_series_is_judged_without_a_crash(messages: list[tuple[float, int]])
         pytest.param(b"\x10\x2a\x00\x04MQTT\x04\xc2", id="MQTT"),
         pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", id="SSH"),
         pytest.param(b"LIST\r\nRETR 1\r\n" * 5, id="text without a word of mining"),
+        pytest.param(
+            b'{"id":2,"method":"eth_getBalance","params":["0x9700fd0a","latest"]}\n'
+            b'{"method":"eth_subscription","params":{"result":{"difficulty":"0x0","nonce":"0x0"}}}\n',
+            id="a wallet that subscribes to blocks",
+        ),
     ],
 )
 def test_clear_text_that_says_otherwise_is_believed(out: bytes) -> None:
     messages = _published(random.Random(1), 1800, 10, (183, 63), 60, 253, None)
     times_s, sizes = [moment_s for moment_s, _ in messages], [size for _, size in messages]
     assert rhythm_findings(times_s, sizes, payload_out=out, payload_in=b"") == []
+
+
+def _stratum_v2(frames_up: list[int], frames_down: list[int]) -> dict[str, object]:
+    """A connection that opens by Noise and then sends a frame every few seconds, each way in turn."""
+    rng = random.Random(7)
+    rows = [(0.0, 64), (0.1, -234), (0.1, 108), (0.2, -44), (0.2, 98), (0.3, -261)]
+    at_s = 0.3
+    for up, down in itertools.zip_longest(frames_up, frames_down):
+        for size in (up, down):
+            at_s += rng.expovariate(1 / 8)
+            rows += [] if size is None else [(at_s, size)]
+    return {
+        "times_s": [moment_s for moment_s, _ in rows],
+        "sizes_bytes": [size for _, size in rows],
+        "payload_out": rng.randbytes(300),
+        "payload_in": rng.randbytes(300),
+    }
+
+
+SHARES, RECEIPTS_AND_JOBS = [62] * 9, [-58, -87, -58, -58, -87, -58, -86, -58, -87]
+
+
+def test_stratum_v2_is_known_by_its_opening_and_its_frames() -> None:
+    assert speaks_stratum_v2(**_stratum_v2(SHARES, RECEIPTS_AND_JOBS))  # type: ignore[arg-type]
+    in_pieces = _stratum_v2(SHARES, RECEIPTS_AND_JOBS)
+    in_pieces["sizes_bytes"] = [40, 24, -34, -200, *list(in_pieces["sizes_bytes"])[2:]]  # type: ignore[call-overload]
+    in_pieces["times_s"] = [0.0, 0.02, *list(in_pieces["times_s"])[:]]  # type: ignore[call-overload]
+    assert speaks_stratum_v2(**in_pieces)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "changed"),
+    [
+        pytest.param([58, 29, 95, 29, 58] * 3, [-29, -58, -400, -29] * 3, {}, id="a node's BIP 324 transport"),
+        pytest.param([200, 210, 190, 260] * 3, RECEIPTS_AND_JOBS, {}, id="another use of Noise"),
+        pytest.param(SHARES, [-58] * 9, {}, id="no jobs"),
+        pytest.param(SHARES[:1], RECEIPTS_AND_JOBS, {}, id="one share"),
+        pytest.param(SHARES, RECEIPTS_AND_JOBS, {"payload_out": b"HELO mail.example\r\n" * 9}, id="readable"),
+    ],
+)
+def test_what_opens_or_goes_on_otherwise_is_no_stratum_v2(
+    up: list[int], down: list[int], changed: dict[str, object]
+) -> None:
+    assert not speaks_stratum_v2(**{**_stratum_v2(up, down), **changed})  # type: ignore[arg-type]
 
 
 def test_closing_alerts_and_new_keys_of_tls_are_no_messages() -> None:

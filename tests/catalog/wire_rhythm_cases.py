@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from collections.abc import Iterator
 
-from davylamp.kit.emulation.message import Dialogue, Message, in_order, started_late
+from davylamp.kit.emulation.message import (
+    Dialogue,
+    Message,
+    exponential_instants,
+    in_order,
+    periodic_instants,
+    started_late,
+)
 from davylamp.kit.emulation.mining import MiningRhythm, mining_dialogue
 from davylamp.kit.emulation.transport import encrypted
 from davylamp.kit.emulation.twins import TWINS, twin_dialogue
@@ -69,7 +77,38 @@ def firing() -> Iterator[Case]:
         one(started_late(encrypted(mining_dialogue("bitcoin", 35, half), 35, version="1.2"), 15), whole=False),
     )
     pinged = MiningRhythm(600.0, 60.0, job_period_s=45.0, block_gap_s=120.0, ping_s=60.0)
+    yield "fires_on_stratum_v2.pcap", one(_stratum_v2(23))
+    yield (
+        "fires_on_stratum_v2_receipts_for_ten.pcap",
+        one(_stratum_v2(24, share_bytes=33, job_bytes=310, receipt_each=10)),
+    )
     yield "fires_on_keep_alive_between_shares.pcap", one(encrypted(mining_dialogue("cryptonote", 19, pinged), 19))
+
+
+def _stratum_v2(seed: int, share_bytes: int = 24, job_bytes: int = 49, receipt_each: int = 1) -> Dialogue:
+    """Stratum version 2 with the lengths of its specification: Noise NX, then frames 38 bytes longer than they say."""
+    rng = random.Random(seed)
+    said = [Message(0.0, True, rng.randbytes(64)), Message(0.05, False, rng.randbytes(234))]
+    setup = ((0.06, True, 70), (0.11, False, 6), (0.12, True, 60), (0.17, False, 50), (0.17, False, 48))
+    shares = [(at_s, True, share_bytes) for at_s in exponential_instants(rng, 8.0, 1.0, 400.0)]
+    receipts = [(at_s + 0.05, False, 20) for at_s, _, _ in shares[receipt_each - 1 :: receipt_each]]
+    jobs = [(at_s, False, job_bytes) for at_s in periodic_instants(rng, 30.0, 1.0, 400.0)]
+    heads = [(at_s, False, 48) for at_s in exponential_instants(rng, 120.0, 1.0, 400.0)]
+    spoken = [*setup, *shares, *receipts, *jobs, *heads]
+    return in_order([*said, *(Message(at_s, outbound, rng.randbytes(38 + size)) for at_s, outbound, size in spoken)])
+
+
+def _encrypted_node(seed: int) -> Dialogue:
+    """A node's own encrypted transport (BIP 324) that begins with as many bytes: key alone, key with 170 of garbage."""
+    rng = random.Random(seed)
+    said = [Message(0.0, True, rng.randbytes(64)), Message(0.05, False, rng.randbytes(234))]
+    spoken = [(0.06, True, 126), (0.1, False, 126)]
+    for at_s in exponential_instants(rng, 6.0, 1.0, 300.0):
+        asked = rng.choice((1, 1, 2, 5))
+        spoken += [(at_s, False, 22 + 36 * asked), (at_s + 0.01, True, 22 + 36 * asked)]
+        spoken += [(at_s + 0.06, False, rng.randrange(200, 900)) for _ in range(asked)]
+    spoken += [message for at_s in range(30, 300, 60) for message in ((at_s, True, 29), (at_s + 0.05, False, 29))]
+    return in_order([*said, *(Message(at_s, outbound, rng.randbytes(size)) for at_s, outbound, size in spoken)])
 
 
 def _rekeyed(dialogue: Dialogue, seed: int) -> Dialogue:
@@ -106,6 +145,7 @@ def quiet() -> Iterator[Case]:
         version = "1.2" if number % 2 else "1.3"
         dialogue = twin_dialogue(name, 21, duration_s)
         yield f"quiet_on_{name}.pcap", one(encrypted(dialogue, number, version=version), server_port=8883)
+    yield "quiet_on_encrypted_node.pcap", one(_encrypted_node(25), server_port=8333)
 
 
 def hard() -> Iterator[Case]:

@@ -15,6 +15,7 @@ from davylamp.catalog.detections.mining_message_rhythm.brief import (
 from davylamp.catalog.detections.mining_message_rhythm.exchange import Exchange, read_exchange
 from davylamp.catalog.detections.mining_message_rhythm.features import Shape, shape_of
 from davylamp.catalog.detections.mining_message_rhythm.model import LLR_MOST, judgeable, overhead_of, score
+from davylamp.catalog.detections.mining_message_rhythm.noise import speaks_stratum_v2
 from davylamp.kit.detection import Row
 from davylamp.kit.findings import instant
 
@@ -22,7 +23,8 @@ EPHEMERAL_PORT_FIRST = 32768
 TLS_HEADS = (b"\x16\x03", b"\x17\x03")
 OTHER_PROTOCOLS = (b"MQTT", b"MQIsdp", b"AMQP", b"SSH-", b"BitTorrent", b"PRI * HTTP/2", b"RFB 0")
 """Names that protocols write in their own first bytes."""
-MINING_WORDS = (b"mining.", b"job", b"nonce", b"eth_", b"getwork", b"blob", b"difficulty", b"target", b"submit")
+MINING_WORDS = (b"mining.", b"job_id", b"eth_submit", b"eth_getwork", b"getwork", b"getblocktemplate", b'"blob"')
+"""Only what a dialect of mining says: a wallet that subscribes to blocks reads of `nonce` and `difficulty`, too."""
 READABLE_RATIO = 0.9
 HEAD_BYTES = 2048
 NO_BEGINNING = "OTH"
@@ -44,6 +46,7 @@ class Candidate:
     shape: Shape
     score: float
     llr_most: float
+    stratum_v2: bool
 
 
 def read_candidate(row: Row) -> Candidate | None:
@@ -62,8 +65,11 @@ def read_candidate(row: Row) -> Candidate | None:
     overhead_bytes = overhead_of(application, _text(row.get("tls_version")))
     exchange = read_exchange(times_s, sizes_bytes, overhead_bytes, row.get("state") == NO_BEGINNING)
     shape = exchange and shape_of(exchange, overhead_bytes)
-    said = _score(exchange, shape, overhead_bytes) if exchange and shape else None
-    if not shape or not said:
+    if not exchange or not shape:
+        return None
+    stratum_v2 = not encrypted and speaks_stratum_v2(times_s, sizes_bytes, *((back, out) if turned else (out, back)))
+    said = (LLR_MOST, LLR_MOST) if stratum_v2 else _score(exchange, shape, overhead_bytes)
+    if not said:
         return None
     local, remote = ("dst", "src") if turned else ("src", "dst")
     asset = row.get("peer_asset") if turned else row.get("asset")
@@ -80,6 +86,7 @@ def read_candidate(row: Row) -> Candidate | None:
         shape=shape,
         score=said[0],
         llr_most=said[1],
+        stratum_v2=stratum_v2,
     )
 
 
