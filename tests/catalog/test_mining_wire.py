@@ -253,6 +253,17 @@ def test_stratum_v2_is_known_by_its_opening_and_its_frames() -> None:
     assert speaks_stratum_v2(**in_pieces)  # type: ignore[arg-type]
 
 
+def test_stratum_v2_through_a_proxy_opens_after_what_the_proxy_is_asked() -> None:
+    direct = _stratum_v2(SHARES, RECEIPTS_AND_JOBS)
+    proxied = {
+        "times_s": [0.0, 0.01, 0.02, 0.03, *(moment_s + 0.1 for moment_s in direct["times_s"])],  # type: ignore[attr-defined]
+        "sizes_bytes": [3, -2, 20, -10, *direct["sizes_bytes"]],  # type: ignore[misc]
+        "payload_out": b"\5\1\0\5\1\0\3\x0dpool.example.\x0d\5"[:23].ljust(23, b"\0") + direct["payload_out"],  # type: ignore[operator]
+        "payload_in": b"\5\0\5\0\0\1\0\0\0\0\0\0" + direct["payload_in"],  # type: ignore[operator]
+    }
+    assert speaks_stratum_v2(**proxied)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("up", "down", "changed"),
     [

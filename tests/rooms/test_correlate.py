@@ -186,6 +186,17 @@ def test_a_campaign_over_many_hosts_joins_the_incident_but_lends_it_no_assets() 
     assert {asset.name for asset in made.assets} == {"web1"}
 
 
+def test_neighbours_that_a_campaign_names_are_not_told_to_be_cut_off() -> None:
+    """The guessed neighbour of a mining machine was to be cut off and to have its passwords changed."""
+    campaign = finding("campaign", "auth", 3.0, at_h=-2, stage="reconnaissance", hosts=("web1", "web2", "db1"))
+    login = finding("login", "auth", 8.0, stage="access", fact=True)
+    [made] = incidents(campaign, login, finding("dialogue", "wire", 9.0, at_h=0.1, fact=True))
+    steps = " ".join(made.next_steps)
+    assert "Cut web1 off" in steps
+    assert "web2" not in steps
+    assert "db1" not in steps
+
+
 def test_two_hosts_entered_from_one_address_are_one_intrusion() -> None:
     source = "ip:203.0.113.7"
     [made] = incidents(

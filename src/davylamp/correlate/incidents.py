@@ -57,7 +57,7 @@ def _incident(members: Sequence[Finding], assess: Assess) -> Incident:
         entry_point=entry,
         follow_on=follow_on(ordered),
         cost=cost,
-        next_steps=next_steps(ordered),
+        next_steps=next_steps(ordered, assets),
     )
 
 

@@ -11,16 +11,20 @@ import ipaddress
 from collections.abc import Sequence
 
 from davylamp.correlate.fusion import TELLING_LLR
-from davylamp.model.finding import Finding
+from davylamp.model.finding import AssetRef, Finding
 
 PIDS_SHOWN_COUNT = 8
 
 
-def next_steps(findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Sentences that name the machines, addresses and credentials of this incident."""
+def next_steps(findings: Sequence[Finding], assets: Sequence[AssetRef]) -> tuple[str, ...]:
+    """Sentences that name the machines, addresses and credentials of this incident.
+
+    Args:
+        assets: the incident's own: a guessing campaign names neighbours that nobody entered, and they stay connected.
+    """
     units = {finding.unit for finding in findings}
     stages = {finding.stage for finding in findings}
-    hosts = _assets(findings, "host")
+    hosts = _joined({asset.name for asset in assets if asset.kind == "host"})
     steps: list[str] = []
     if hosts and stages & {"mining", "impact"}:
         steps += _host_steps(findings, hosts)
@@ -111,10 +115,6 @@ def _account_steps(findings: Sequence[Finding], units: set[str]) -> list[str]:
     if "identity_persistence" in units:
         steps.append("Delete the users, keys, roles and permissions that were added.")
     return steps
-
-
-def _assets(findings: Sequence[Finding], kind: str) -> str:
-    return _joined(_names(findings, kind))
 
 
 def _names(findings: Sequence[Finding], kind: str) -> set[str]:

@@ -23,6 +23,8 @@ JOB_BYTES_FEWEST = 42
 """NewMiningJob without a time; SetNewPrevHash has 48, an extended job some hundred. SetTarget, with 36, is no job."""
 SHARES_RATIO_FEWEST = 0.7
 SHARES_FEWEST_COUNT = JOBS_FEWEST_COUNT = 2
+PROXY_MESSAGES_MOST = 6
+"""SOCKS 5 takes four, six with a password; CONNECT two."""
 DISTINCT_FEWEST_COUNT = 40
 """Of 64 random bytes 57 are distinct on average, and fewer than 40 once in 5 * 10^10."""
 
@@ -31,10 +33,14 @@ def speaks_stratum_v2(
     times_s: Sequence[float], sizes_bytes: Sequence[int], payload_out: bytes, payload_in: bytes
 ) -> bool:
     """Whether a connection seen from its beginning opens so and then has shares and jobs in such frames."""
-    messages = list(whole_messages(times_s, sizes_bytes))
-    rest = _after_opening(messages)
-    if not rest or not (_is_sealed(payload_out) and _is_sealed(payload_in)):
+    sizes = [size for _, size in whole_messages(times_s, sizes_bytes)]
+    begin = _opening_at(sizes)
+    if begin is None or not all(
+        _is_sealed(payload, sum(abs(size) for size in sizes[:begin] if (size > 0) == outbound))
+        for payload, outbound in ((payload_out, True), (payload_in, False))
+    ):
         return False
+    rest = _after_opening(sizes[begin:])
     if any(abs(size) < FRAME_BYTES + SHORTEST_BYTES for size in rest):
         return False
     sent = [size - FRAME_BYTES for size in rest if size > 0][SETUP_MESSAGES_COUNT - 1 :]
@@ -48,9 +54,14 @@ def speaks_stratum_v2(
     )
 
 
-def _after_opening(messages: Sequence[tuple[float, int]]) -> list[int]:
+def _opening_at(sizes: Sequence[int]) -> int | None:
+    """The place of the opening: the first message, or the one after the few that ask a proxy for the way."""
+    places = range(min(PROXY_MESSAGES_MOST, len(sizes)) + 1)
+    return next((place for place in places if _after_opening(sizes[place:])), None)
+
+
+def _after_opening(sizes: Sequence[int]) -> list[int]:
     """The sizes after the two halves of the opening, which may come in pieces; empty where it is another."""
-    sizes = [size for _, size in messages]
     at = 0
     for due in (KEY_BYTES, -CERTIFIED_BYTES):
         got = 0
@@ -59,9 +70,9 @@ def _after_opening(messages: Sequence[tuple[float, int]]) -> list[int]:
             at += 1
         if got != due:
             return []
-    return sizes[at:]
+    return list(sizes[at:])
 
 
-def _is_sealed(payload: bytes) -> bool:
-    """Whether the first bytes are those of a cipher: nothing that a protocol in clear writes has so many values."""
-    return len(set(payload[:KEY_BYTES])) >= DISTINCT_FEWEST_COUNT
+def _is_sealed(payload: bytes, begin: int) -> bool:
+    """Whether bytes are those of a cipher: nothing that a protocol in clear writes has so many values."""
+    return len(set(payload[begin : begin + KEY_BYTES])) >= DISTINCT_FEWEST_COUNT

@@ -90,6 +90,8 @@ SITE = frozenset(
 _SECOND_LEVEL = frozenset(("ac", "co", "com", "edu", "gov", "ne", "net", "or", "org"))
 _RUNS = re.compile(r"[a-z]+")
 _ADDRESS_LIKE = re.compile(r"\d{1,3}[.-]\d{1,3}[.-]\d{1,3}[.-]\d{1,3}")
+# An NTP server of the first level calls itself stratum, too: `stratum1.time...`, `clock.stratum2...`.
+_TIME_STRATUM = re.compile(r"(?=.*(?:^|[.-])stratum-?[1-4][.-])(?:.*[.-])?(?:time|clock|tick|tock)[0-9]*[.-]")
 _TIME_SERVER = re.compile(r"(?:^|[.-])(?:ntp|ntppool|chrony)[0-9]*(?:[.-]|$)|[.]pool[.]ntp[.]org$")
 _WHOLE = {
     "coin_word": TICKERS | COINS,
@@ -201,5 +203,10 @@ def is_site(name: str) -> bool:
 
 
 def is_time_server(name: str) -> bool:
-    """Whether a name belongs to the public pool of time servers."""
-    return _TIME_SERVER.search(name) is not None
+    """Whether a name belongs to the public pool of time servers, or is that of one."""
+    return _TIME_SERVER.search(name) is not None or _TIME_STRATUM.match(name) is not None
+
+
+def is_stratum_host(name: str) -> bool:
+    """Whether a label below the registered part says stratum: miners' door, whatever else the domain shows."""
+    return "stratum_word_host" in features(name)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from davylamp.catalog.detections.pool_like_name.name_shape import features, may_be_a_pool, registered_part
+from davylamp.catalog.detections.pool_like_name.name_shape import (
+    features,
+    is_stratum_host,
+    may_be_a_pool,
+    registered_part,
+)
 from davylamp.catalog.detections.pool_like_name.weights import INTERCEPT, LEAST_SCORE, WEIGHTS
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
@@ -64,9 +69,9 @@ class PoolLikeName(Detection):
     another language.
 
     What looks like it and is not.
-    Time servers (`pool.ntp.org`, `ntp.pool...`); a pool's own site (`www.`, `api.`, the bare domain, names known as
-    sites); car, swimming, connection, node and address pools; Minecraft; mineral and data mining; private names
-    (`.internal`, `.local`).
+    Time servers (`pool.ntp.org`, `ntp.pool...`, `stratum1.time...`); a pool's own site (`www.`, `api.`, the bare
+    domain, names known as sites unless a label says `stratum`); car, swimming, connection, node and address pools;
+    Minecraft; mineral and data mining; private names (`.internal`, `.local`).
 
     What to do.
     Look at who runs the name and what the machine sent there; a long connection of small messages settles it.
@@ -133,6 +138,8 @@ def _is_shaped(name: str, facts: Facts) -> bool:
     if score(name) < LEAST_SCORE:
         return False
     indicator = facts.match_domain(name)
+    if indicator is not None and indicator.indicator_class == "pool_website":
+        return is_stratum_host(name)  # `stratum.viabtc.com`: no page, though the list knows the domain by its pages
     return indicator is None or indicator.indicator_class in ("pool_endpoint", "shared_zone")
 
 
