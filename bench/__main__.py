@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import platform
@@ -16,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import davylamp
 from bench.floors import floors
 from bench.measure import Measured, measure
 from bench.peers import peers
@@ -125,6 +127,7 @@ def _one(name: str, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs what was asked for and writes results as JSON and markdown."""
     chosen = _arguments(arguments)
+    compileall.compile_dir(str(Path(davylamp.__file__).parent), quiet=1)
     document = _earlier(chosen) | {"machine": _machine(), "scale": chosen.scale, "runs_count": chosen.runs}
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)

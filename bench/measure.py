@@ -29,9 +29,13 @@ def shown(command: Sequence[str]) -> str:
     return shlex.join(Path(word).name if word == sys.executable else word for word in command)
 
 
+# Installed programs have their modules compiled; a shell that forbids writing them would have each run compile anew.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def _once(command: Sequence[str], allowed_codes: Sequence[int]) -> Measured:
     began_s = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(command, env=_ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         said = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)

@@ -13,6 +13,7 @@ import pytest
 
 from davylamp.catalog.detections.mining_flow_candidate.unit import MiningFlowCandidate
 from davylamp.kit import registry
+from davylamp.kit.query import ask
 from davylamp.model.events import EVENT_CLASSES
 from davylamp.store.engine import DuckEngine
 from davylamp.store.stored_views import create_stored_views
@@ -125,7 +126,7 @@ def test_the_query_finds_what_the_definition_does(engine: DuckEngine) -> None:
             "network_peer", "SELECT dst_ip AS ip FROM records UNION SELECT src_ip FROM records WHERE bytes_in > 0"
         )
         # All of an asset's candidates, not the first three: which three is a matter of order.
-        answered = engine.rows(_QUERY, {**_PARAMS, "candidates_count_most": 1000})
+        answered = ask(engine, _QUERY, {**_PARAMS, "candidates_count_most": 1000})
         found = {
             tuple(row[name] for name in ("local_ip", "local_port", "remote_ip", "remote_port")) for row in answered
         }

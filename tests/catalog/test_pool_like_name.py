@@ -27,7 +27,7 @@ def kept_by_the_query(names: list[str]) -> set[str]:
     shaped = query[: query.index("seen AS (")].rstrip().rstrip(",")
     engine = duckdb.connect()
     engine.execute("CREATE TABLE network_activity (server_name VARCHAR)")
-    engine.execute("CREATE TABLE dns_activity AS SELECT unnest($names) AS query_name", {"names": names})
+    engine.execute("CREATE TABLE dns_name AS SELECT unnest($names) AS name", {"names": names})
     return {row[0] for row in engine.execute(f"{shaped} SELECT name FROM shaped").fetchall()}
 
 

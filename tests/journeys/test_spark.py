@@ -14,10 +14,10 @@ from davylamp.app.engine_of_case import prepare_engine
 from davylamp.app.join_assets import kept_declaration
 from davylamp.app.scan import DEFAULT_MEMORY_BYTES, ScanRequest, scan
 from davylamp.cost.price_book import PriceBook
-from davylamp.detect.run import named_params
 from davylamp.kit import registry
 from davylamp.kit.cases import cases_of
 from davylamp.kit.detection import Detection, Facts, Row
+from davylamp.kit.query import ask
 from davylamp.kit.relations import RELATIONS
 from davylamp.model.events import EVENT_CLASSES
 from davylamp.store.case import Case
@@ -117,7 +117,7 @@ def test_every_view_and_query_gives_the_same_rows_on_both_engines(case: Case, se
             prepare_engine(engine, case, kept_declaration(case), PriceBook.load(None)).facts for engine in (duck, spark)
         ]
         for name, sql, params, detection in _questions():
-            ours, theirs = duck.rows(sql, params), spark.rows(sql, params)
+            ours, theirs = ask(duck, sql, params), ask(spark, sql, params)
             rows_count[name] = len(ours)
             if difference := _difference(ours, theirs):
                 differing[name] = difference
@@ -137,7 +137,7 @@ def _questions() -> Iterator[tuple[str, str, Mapping[str, object], Detection | N
         yield name, f"SELECT * FROM {name}", {}, None
     for detection in registry.detections():
         query = registry.query_of(detection)
-        yield detection.meta.uid, query, named_params(detection, query), detection
+        yield detection.meta.uid, query, detection.params, detection
 
 
 def _difference(ours: Sequence[Row], theirs: Sequence[Row]) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from davylamp.kit.detection import Detection, Facts
 from davylamp.kit.engine import Engine
+from davylamp.kit.query import ask
 from davylamp.model.coverage import COULD_NOT_LOOK, NO, YES, Look
 from davylamp.model.finding import EVIDENCE_SHOWN_COUNT, Finding
-
-_PARAM = re.compile(r"\$([a-z_][a-z0-9_]*)")
 
 
 @dataclass(frozen=True)
@@ -59,14 +57,7 @@ def run_detections(
 
 def judge_one(detection: Detection, query: str, engine: Engine, facts: Facts) -> list[Finding]:
     """One detection's findings: its query's rows, judged."""
-    rows = engine.rows(query, named_params(detection, query))
-    return list(detection.judge(rows, facts))
-
-
-def named_params(detection: Detection, query: str) -> dict[str, object]:
-    """Those of a detection's thresholds that its query names; engines refuse values nobody asked for."""
-    named = set(_PARAM.findall(query))
-    return {name: value for name, value in detection.params.items() if name in named}
+    return list(detection.judge(ask(engine, query, detection.params), facts))
 
 
 def _merged(first: Finding, second: Finding) -> Finding:

@@ -14,7 +14,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from davylamp.ingest.lines import SCHEMA, Positions, RejectBox, is_utf8, line_batches, text_views
 from davylamp.kit.sample import EXPORTED_JSON
@@ -41,6 +40,8 @@ def json_batches(head: bytes, stream: BinaryIO, rejects: RejectBox) -> Iterator[
 
 def _without_stamp(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with the stamp that CloudWatch Logs put before each record taken off."""
+    import pyarrow.compute as pc
+
     stamped = EXPORTED_JSON.pattern.decode().replace("(?=\\{)", "\\{")
     texts = pc.replace_substring_regex(batch.column(0).cast(pa.string()), stamped, "{")
     return pa.record_batch([texts.cast(SCHEMA.field(0).type), *batch.columns[1:]], schema=SCHEMA)

@@ -11,13 +11,10 @@ from typing import Any, BinaryIO
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from davylamp.errors import SourceError, UnitError
-from davylamp.ingest.at_once import normalize_at_once
 from davylamp.ingest.json_records import json_batches
 from davylamp.ingest.lines import SCHEMA, RejectBox, line_batches
-from davylamp.ingest.parquet_fields import is_plain
 from davylamp.ingest.parts import ARROW_TYPES, Normalized, collect_rejects, finish_part
 from davylamp.ingest.projection import EARLIEST, LATEST, OUTSIDE, projection
 from davylamp.ingest.walk import shown_path
@@ -61,11 +58,8 @@ def normalize_sql(
     result = Normalized(notes=plan.notes)
     stopped = _Stopped()
     try:
-        if plan.at_once is not None and plan.relation == "parquet" and not is_plain(path, plan.at_once):
+        if not _at_once(plan, path, named, stream, scratch, result):
             plan = replace(plan, at_once=None)
-        if plan.at_once is not None:
-            normalize_at_once(plan, path, named, stream, scratch, result)
-        else:
             _open_records(engine, plan, path, head, stream, scratch, result, stopped)
         _run(engine, plan, named, scratch, result)
     except Exception as error:
@@ -83,6 +77,20 @@ def normalize_sql(
         (scratch / "staged.parquet").unlink(missing_ok=True)
         (scratch / _LINK_NAME).unlink(missing_ok=True)
     return result
+
+
+def _at_once(plan: SqlPlan, path: str, named: str, stream: BinaryIO, scratch: Path, result: Normalized) -> bool:
+    """Whether the plan's shortcut took the file."""
+    if plan.at_once is None:
+        return False
+    # Imported here: most sources have no shortcut, and Arrow's functions take a tenth of a second to load.
+    from davylamp.ingest.at_once import normalize_at_once
+    from davylamp.ingest.parquet_fields import is_plain
+
+    if plan.relation == "parquet" and not is_plain(path, plan.at_once):
+        return False
+    normalize_at_once(plan, path, named, stream, scratch, result)
+    return True
 
 
 def _speaks_of_the_file(error: Exception) -> bool:
@@ -204,6 +212,8 @@ def normalize_rows(engine: Engine, source: RowSource, file: EvidenceFile, scratc
 
 def _dated(batch: Batch, box: RejectBox) -> Batch:
     """The batch without rows of an instant that no evidence can have; those are rejects."""
+    import pyarrow.compute as pc
+
     rows = batch.rows
     times = rows.column("time")
     bounds = [pa.scalar(datetime.fromisoformat(day), pa.timestamp("us")).cast(times.type) for day in (EARLIEST, LATEST)]

@@ -10,10 +10,13 @@ actor without its session, each `unknown` where the record does not say) and, wh
     network_activity_bare                                    -- its rows without asset and peer_asset
     network_peer(ip)                                         -- each address that a record went to, or that a two-way
                                                              -- record came from, once
+    dns_name(name)                                           -- each name that was asked for, or that an answer holds
+                                                             -- (in lower case, without the last dot), once
 
-`$name` in the query stands for `params["name"]`. The SQL stays in the subset that sqlglot carries
-to Spark. It returns one row per cited record: the candidate's columns, repeated, and the record's
-`path`, `line`, `frame`, `byte_offset` (at most 50 records a candidate, the count of all beside it).
+A query may make relations of its own first (`davylamp.kit.query`). `$name` in the query stands for
+`params["name"]`. The SQL stays in the subset that sqlglot carries to Spark. It returns one row per cited
+record: the candidate's columns, repeated, and the record's `path`, `line`, `frame`, `byte_offset` (at most 50
+records a candidate, the count of all beside it).
 `kit.candidates` groups such rows.
 """
 

@@ -25,11 +25,11 @@ class Engine(Protocol):
         """Makes an Arrow table or stream readable as a relation until the next call for that name."""
         ...
 
-    def keep(self, name: str, sql: str) -> None:
-        """Makes a query's rows readable as a relation, in the place of an earlier one of that name.
+    def keep(self, name: str, sql: str, params: Mapping[str, object] | None = None) -> None:
+        """Answers a query once and makes its rows readable as a relation, in the place of an earlier one of that name.
 
-        For what many queries ask for: an engine on one machine answers once and knows from then on how many rows
-        there are; one on many may ask again each time.
+        For what is asked for more than once: the engine knows from then on how many rows there are, and whatever
+        reads them is planned without the query that made them.
         """
         ...
 

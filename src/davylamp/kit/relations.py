@@ -39,6 +39,12 @@ RELATIONS = (
     ),
     Relation("network_peer", "network_activity", ("ip",), "Each address that its rows went to, once."),
     Relation(
+        "dns_name",
+        "dns_activity",
+        ("name",),
+        "Each name that was asked for, or (in lower case, without its last dot) that an answer holds, once.",
+    ),
+    Relation(
         "file_writer",
         "file_activity",
         (

@@ -73,9 +73,9 @@ class DuckEngine:
         """Makes an Arrow table or stream readable as a relation."""
         self._connection.register(name, arrow)
 
-    def keep(self, name: str, sql: str) -> None:
+    def keep(self, name: str, sql: str, params: Mapping[str, object] | None = None) -> None:
         """Answers a query once and keeps its rows as a relation; beyond the memory limit they go to `scratch`."""
-        self._run(f"CREATE OR REPLACE TEMPORARY TABLE {name} AS {sql}", None)
+        self._run(f"CREATE OR REPLACE TEMPORARY TABLE {name} AS {sql}", params)
 
     def unregister(self, name: str) -> None:
         """Takes such a relation back."""

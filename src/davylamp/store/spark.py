@@ -52,9 +52,9 @@ class SparkEngine:
         """Makes an Arrow table readable as a relation."""
         self._session.createDataFrame(arrow).createOrReplaceTempView(name)
 
-    def keep(self, name: str, sql: str) -> None:
-        """Makes a query a temporary view; whether its rows are cached is for the session's owner to say."""
-        self._run(f"CREATE OR REPLACE VIEW {name} AS {sql}", None)
+    def keep(self, name: str, sql: str, params: Mapping[str, object] | None = None) -> None:
+        """Answers a query once; its rows stay with the executors, and what reads them is planned from there."""
+        self._run(sql, params).localCheckpoint().createOrReplaceTempView(name)
 
     def unregister(self, name: str) -> None:
         """Takes such a relation back."""

@@ -16,6 +16,16 @@ SELECT dst_ip AS ip FROM network_activity_bare WHERE dst_ip IS NOT NULL
 UNION
 SELECT src_ip AS ip FROM network_activity_bare WHERE src_ip IS NOT NULL AND bytes_in > 0
 """
+# Most answers are addresses: only lists that hold a name (a letter after a dot) are taken apart.
+_NAMES = """
+SELECT query_name AS name FROM dns_activity_stored WHERE query_name IS NOT NULL
+UNION
+SELECT regexp_replace(lower(t.answer), '[.]$', '') AS name
+FROM (
+  SELECT answers FROM dns_activity_stored WHERE regexp_matches(array_to_string(answers, ' '), '[.][A-Za-z]')
+) AS d CROSS JOIN UNNEST(d.answers) AS t(answer)
+WHERE regexp_matches(lower(t.answer), '[.][a-z][a-z0-9-]*[.]?$')
+"""
 _FILE_WRITER = """
 SELECT asset, file_path, written_at, writer_pid, writer_name, writer_user_name, writer_login_user_name
 FROM (
@@ -39,8 +49,8 @@ def create_views(engine: Engine, parts: Mapping[str, Sequence[StoredPart]], tabl
     """Creates the views that detections read, over those of `create_stored_views()`.
 
     Beside the event classes these are the relations of `davylamp.kit.relations`. `network_activity_bare` is there
-    because the joins that name assets cost several times what reading a column does; `network_peer`, because there
-    are far fewer addresses than rows, and most detections ask for a few of them.
+    because the joins that name assets cost several times what reading a column does; `network_peer` and `dns_name`,
+    because there are far fewer addresses and names than rows, and most detections ask for a few of them.
 
     Args:
         tables: the assets room's Arrow tables: asset_by_path, _instance, _interface, _name, _address,
@@ -63,5 +73,6 @@ def create_views(engine: Engine, parts: Mapping[str, Sequence[StoredPart]], tabl
         view = view_of(event_class, known, held, rows) if held else empty_view_of(event_class)
         engine.execute(f"CREATE OR REPLACE VIEW {name} AS {view}")
     engine.keep("network_peer", _PEERS)
+    engine.keep("dns_name", _NAMES)
     engine.execute(f"CREATE OR REPLACE VIEW file_writer AS {_FILE_WRITER}")
     engine.execute(f"CREATE OR REPLACE VIEW login AS {_LOGIN}")

@@ -42,34 +42,25 @@ placed AS (
     SELECT
         *,
         -- Two grids of hours, half an hour apart: no burst of half an hour is cut by both.
-        CAST(floor(epoch(time) / 3600) AS BIGINT) AS hour_at, CAST(floor(epoch(time) / 3600 + 0.5) AS BIGINT) AS half_at,
-        regexp_extract(target, '^([0-9]+[.][0-9]+|[0-9a-f]*:[0-9a-f]*)', 1) AS network,
-        CASE WHEN regexp_matches(
-            target,
-            '^(10[.]|127[.]|169[.]254[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]'
-                || '|12[0-7])[.]|::1$|fe80:|f[cd][0-9a-f][0-9a-f]:)'
-        ) THEN 0 ELSE 1 END AS is_public
+        CAST(floor(epoch(time) / 3600) AS BIGINT) AS hour_at, CAST(floor(epoch(time) / 3600 + 0.5) AS BIGINT) AS half_at
     FROM dialled
     WHERE time IS NOT NULL AND target <> ''
 ),
-gridded AS (
+gridded AS NOT MATERIALIZED (
     SELECT *, hour_at * 2 AS slot FROM placed
     UNION ALL
     SELECT *, half_at * 2 + 1 AS slot FROM placed
 ),
 targets AS (
     SELECT
-        how, asset, process_pid, process_started_at, slot, target, max(network) AS network, max(is_public) AS is_public,
-        max(answered) AS answered, count(DISTINCT tried_user) AS users_count, min(time) AS first_at, max(time) AS last_at
+        how, asset, process_pid, process_started_at, slot, target, max(answered) AS answered, count(DISTINCT tried_user) AS users_count, min(time) AS first_at, max(time) AS last_at
     FROM gridded
     GROUP BY how, asset, process_pid, process_started_at, slot, target
 ),
 slots AS (
     SELECT
-        how, asset, process_pid, process_started_at, slot, count(*) AS targets_count, sum(is_public) AS public_count,
-        count(DISTINCT CASE WHEN is_public = 1 AND network <> '' THEN network END) AS networks_count,
-        sum(answered) AS answered_count, sum(CASE WHEN users_count >= 3 THEN 1 ELSE 0 END) AS guessed_count,
-        min(first_at) AS first_at, max(last_at) AS last_at
+        how, asset, process_pid, process_started_at, slot, count(*) AS targets_count, min(first_at) AS first_at,
+        max(last_at) AS last_at
     FROM targets
     GROUP BY how, asset, process_pid, process_started_at, slot
 ),
@@ -81,6 +72,33 @@ worst AS (
     FROM slots
     WHERE how = 'tool' OR targets_count >= CASE WHEN how = 'machine' THEN $machine_targets_count ELSE $targets_count END
 ),
+-- What was tried in the worst hour is looked at; in all others it is only counted.
+looked_at AS (
+    SELECT
+        w.how, w.asset, w.process_pid, w.process_started_at, w.slot, w.targets_count, w.first_at, w.last_at, t.answered,
+        t.users_count,
+        regexp_extract(t.target, '^([0-9]+[.][0-9]+|[0-9a-f]*:[0-9a-f]*)', 1) AS network,
+        CASE WHEN regexp_matches(
+            t.target,
+            '^(10[.]|127[.]|169[.]254[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]'
+                || '|12[0-7])[.]|::1$|fe80:|f[cd][0-9a-f][0-9a-f]:)'
+        ) THEN 0 ELSE 1 END AS is_public
+    FROM targets AS t
+    JOIN worst AS w
+        ON w.how = t.how AND w.asset = t.asset AND w.slot = t.slot
+        AND coalesce(w.process_pid, -1) = coalesce(t.process_pid, -1)
+        AND coalesce(w.process_started_at, w.first_at) = coalesce(t.process_started_at, w.first_at)
+    WHERE w.choice = 1
+),
+burst AS (
+    SELECT
+        how, asset, process_pid, process_started_at, slot, targets_count, first_at, last_at,
+        sum(is_public) AS public_count,
+        count(DISTINCT CASE WHEN is_public = 1 AND network <> '' THEN network END) AS networks_count,
+        sum(answered) AS answered_count, sum(CASE WHEN users_count >= 3 THEN 1 ELSE 0 END) AS guessed_count
+    FROM looked_at
+    GROUP BY how, asset, process_pid, process_started_at, slot, targets_count, first_at, last_at
+),
 ranked AS (
     SELECT
         g.how, g.asset, g.process_pid, g.process_started_at, g.process_name, g.command_line, g.parent_process_pid,
@@ -91,11 +109,10 @@ ranked AS (
             ORDER BY g.time, g.path, g.line, g.frame, g.byte_offset
         ) AS place
     FROM gridded AS g
-    JOIN worst AS w
+    JOIN burst AS w
         ON w.how = g.how AND w.asset = g.asset AND w.slot = g.slot
         AND coalesce(w.process_pid, -1) = coalesce(g.process_pid, -1)
         AND coalesce(w.process_started_at, w.first_at) = coalesce(g.process_started_at, w.first_at)
-    WHERE w.choice = 1
 )
 SELECT
     how, asset, process_pid, process_started_at, process_name, command_line, parent_process_pid, image_path, user_name,

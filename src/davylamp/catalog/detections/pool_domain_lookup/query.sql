@@ -1,16 +1,5 @@
-WITH names AS (
-    SELECT query_name AS name
-    FROM dns_activity
-    WHERE query_name IS NOT NULL
-    UNION
-    SELECT regexp_replace(lower(t.answer), '[.]$', '') AS name
-    FROM (
-        -- Most answers are addresses: only lists that hold a name (a letter after a dot) are taken apart.
-        SELECT answers FROM dns_activity WHERE regexp_matches(array_to_string(answers, ' '), '[.][A-Za-z]')
-    ) AS d CROSS JOIN UNNEST(d.answers) AS t(answer)
-    WHERE regexp_matches(lower(t.answer), '[.][a-z][a-z0-9-]*[.]?$')
-),
-tails AS (
+CREATE TEMPORARY TABLE listed_name AS
+WITH tails AS (
     SELECT DISTINCT regexp_extract(value, '[^.]+[.][^.]+$', 0) AS tail
     FROM indicator
     WHERE type = 'domain' AND indicator_class IN ('pool_endpoint', 'browser_miner')
@@ -18,7 +7,7 @@ tails AS (
 -- Few names share their last two labels with any entry; only those are worth cutting into all their ends.
 near AS (
     SELECT n.name
-    FROM names AS n
+    FROM dns_name AS n
     JOIN tails AS t ON t.tail = regexp_extract(n.name, '[^.]+[.][^.]+$', 0)
 ),
 -- A name's ends of two to six labels, as entries write them; `judge` asks the matcher for the last word.
@@ -37,19 +26,18 @@ keys AS (
         '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){4}$', 0),
         '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){5}$', 0)
     ]) AS k(value)
-),
-hits AS (
-    SELECT DISTINCT k.name
-    FROM keys AS k
-    JOIN indicator AS i ON i.value = k.value
-    WHERE i.type = 'domain' AND i.indicator_class IN ('pool_endpoint', 'browser_miner')
-),
-lookups AS (
+)
+SELECT DISTINCT k.name
+FROM keys AS k
+JOIN indicator AS i ON i.value = k.value
+WHERE i.type = 'domain' AND i.indicator_class IN ('pool_endpoint', 'browser_miner')
+;
+WITH lookups AS (
     SELECT
         d.asset, h.name AS listed_name, d.time, d.query_name, d.query_type, d.answers, d.rcode, d.resolver_ip,
         d.action, d.path, d.line, d.frame, d.byte_offset
     FROM dns_activity AS d
-    JOIN hits AS h ON h.name = d.query_name
+    JOIN listed_name AS h ON h.name = d.query_name
     UNION ALL
     SELECT
         a.asset, h.name AS listed_name, a.time, a.query_name, a.query_type, a.answers, a.rcode, a.resolver_ip,
@@ -63,7 +51,7 @@ lookups AS (
             WHERE regexp_matches(array_to_string(answers, ' '), '[.][A-Za-z]')
         ) AS d CROSS JOIN UNNEST(d.answers) AS t(answer)
     ) AS a
-    JOIN hits AS h ON h.name = a.answer
+    JOIN listed_name AS h ON h.name = a.answer
     WHERE h.name <> a.query_name
 ),
 marked AS (

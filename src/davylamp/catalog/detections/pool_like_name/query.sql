@@ -1,5 +1,5 @@
 WITH asked AS (
-    SELECT query_name AS name FROM dns_activity WHERE query_name IS NOT NULL
+    SELECT name FROM dns_name
     UNION
     SELECT regexp_replace(regexp_replace(lower(server_name), ':[0-9]+$', ''), '[.]$', '') AS name
     FROM network_activity
