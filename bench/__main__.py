@@ -21,7 +21,7 @@ import davylamp
 from bench.floors import floors
 from bench.measure import Measured, measure
 from bench.peers import peers
-from bench.table import markdown, write_into
+from bench.table import figures, standing, write_into
 
 HERE = Path(__file__).parent
 NAMES = (
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             # After each, so that a failure late in a long run costs nothing that was measured.
             _keep(chosen.output, document, folder)
     kept = json.loads(chosen.output.read_text(encoding="utf-8"))
-    print(markdown(kept))
+    print(standing(kept), figures(kept), sep="\n\n")
     if chosen.write_readme:
         write_into(HERE / "README.md", kept)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- figures begin -->", "<!-- figures end -->"
+_MARKERS = "<!-- {0} begin -->", "<!-- {0} end -->"
+_HEAD = ["evidence", "rows", "size", "floor", "CPU ratio", "wall ratio", "scan CPU", "scan", "rows/s", "peak memory"]
 
 
 def _row(name: str, result: Mapping[str, Any]) -> list[str]:
@@ -16,12 +17,13 @@ def _row(name: str, result: Mapping[str, Any]) -> list[str]:
         name,
         f"{result['rows_count']:,}",
         f"{result['size_bytes'] / 1e6:,.0f} MB",
-        f"{scan['wall_s']:.1f} s",
-        f"{scan['cpu_s']:.1f} s",
-        f"{scan['peak_bytes'] / 1e6:,.0f} MB",
-        f"{result['rows_count'] / scan['wall_s']:,.0f}",
         f"{floor_name}: {floor['wall_s']:.1f} s, CPU {floor['cpu_s']:.1f} s",
-        f"**{scan['wall_s'] / floor['wall_s']:.1f}** (CPU {scan['cpu_s'] / floor['cpu_s']:.1f})",
+        f"**{scan['cpu_s'] / floor['cpu_s']:.1f}**",
+        f"{scan['wall_s'] / floor['wall_s']:.1f}",
+        f"{scan['cpu_s']:.1f} s",
+        f"{scan['wall_s']:.1f} s",
+        f"{result['rows_count'] / scan['wall_s']:,.0f}",
+        f"{scan['peak_bytes'] / 1e6:,.0f} MB",
     ]
 
 
@@ -32,16 +34,24 @@ def table_of(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in escaped)
 
 
-def markdown(document: Mapping[str, Any]) -> str:
-    """The figures of one run as markdown: scans beside floors, other floors and peers, the commands."""
+def standing(document: Mapping[str, Any]) -> str:
+    """How each scan stands to its floor, as markdown."""
     machine, results = document["machine"], document["results"]
-    head = ["evidence", "rows", "size", "scan", "CPU", "peak memory", "rows/s", "floor", "ratio"]
+    return "\n\n".join(
+        (
+            f"{machine['cores_count']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, {machine['system']}, "
+            f"Python {machine['python']}, DuckDB {machine['duckdb']}, pyarrow {machine['pyarrow']}; "
+            f"scale {document['scale']:g}; median of {document['runs_count']} run(s); "
+            f"load before the run {machine['load']:.1f}.",
+            table_of(_HEAD, [_row(name, result) for name, result in results.items() if "scan" in result]),
+        )
+    )
+
+
+def figures(document: Mapping[str, Any]) -> str:
+    """The other figures of the run as markdown: other floors, peers, the commands."""
+    results = document["results"]
     parts = [
-        f"{machine['cores_count']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, {machine['system']}, "
-        f"Python {machine['python']}, DuckDB {machine['duckdb']}, pyarrow {machine['pyarrow']}; "
-        f"scale {document['scale']:g}; median of {document['runs_count']} run(s); "
-        f"load before the run {machine['load']:.1f}.",
-        table_of(head, [_row(name, result) for name, result in results.items() if "scan" in result]),
         "Other floors and peers on the same files:",
         table_of(
             ["evidence", "what", "wall", "CPU", "peak memory", "scan's wall : its wall (CPU : CPU)"],
@@ -83,8 +93,11 @@ def _commands(results: Mapping[str, Any]) -> list[str]:
 
 
 def write_into(readme: Path, document: Mapping[str, Any]) -> None:
-    """Puts the figures between the README's two markers."""
+    """Puts both between the README's markers."""
     text = readme.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n\n{markdown(document)}\n\n{END}{after}", encoding="utf-8")
+    for name, made in (("standing", standing(document)), ("figures", figures(document))):
+        begin, end = (marker.format(name) for marker in _MARKERS)
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}\n\n{made}\n\n{end}{after}"
+    readme.write_text(text, encoding="utf-8")

@@ -33,7 +33,7 @@ def test_every_measurement_runs_at_a_tiny_scale(tmp_path: Path, capsys: pytest.C
         assert results[name]["rows_count"] >= 1_000
         assert results[name]["scan"]["cpu_s"] > 0
         assert results[name]["floors"]
-    assert "| ratio |" in capsys.readouterr().out
+    assert "| CPU ratio |" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", NAMES)
