@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup scan example check test docs golden new bench requirements lint types layers system spark clean
+.PHONY: help setup scan example check test test-live test-rest docs golden new bench requirements lint types layers system clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +42,16 @@ example: $(VENV)/.dev ## make the sample evidence anew: a real SSH server, our o
 check: $(VENV)/.dev lint types layers ## under a minute: lint, types, layers, house rules, rooms
 	@$(BIN)/python -m pytest tests/meta tests/rooms -m "not slow" -n 2
 
-test: system $(VENV)/.spark lint types layers ## everything that CI runs
-	@$(BIN)/python -m pytest -n 2
+# Tests that look at this machine wait most of their time, and one after another: beside the others they cost no time.
+test: system $(VENV)/.spark lint types layers ## everything that CI runs: test-live and test-rest side by side
+	@echo "each half of the tests is shown when it ends, in under ten minutes"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going test-live test-rest
+
+test-live: $(VENV)/.spark ## tests that look at this machine or play on it, one after another
+	@$(BIN)/python -m pytest -m live
+
+test-rest: $(VENV)/.spark ## all other tests, on two cores, giving way to test-live
+	@nice $(BIN)/python -m pytest -m "not live" -n 2 --dist worksteal
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .

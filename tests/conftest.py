@@ -1,4 +1,4 @@
-"""Settings of every test: no deadline on generated examples, since a busy machine is no defect."""
+"""Settings of every test: no deadline on generated examples, since a busy machine is no defect; slow ones first."""
 
 import fcntl
 import signal
@@ -17,9 +17,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests come first: the workers then end together, with short tests to share between them."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def _alone_on_this_machine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests marked `live` look at the machine, or play on it, one after another whatever worker they run in."""
+    """Tests marked `live` look at the machine, or play on it, one after another whatever run they belong to."""
     if request.node.get_closest_marker("live") is None:
         yield
         return

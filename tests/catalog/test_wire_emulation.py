@@ -28,9 +28,6 @@ from davylamp.kit.emulation.transport import TLS_OVERHEAD_BYTES, encrypted
 from davylamp.kit.emulation.twins import TWINS, twin_dialogue
 from tests.catalog.make_wire_cases import wire_cases
 
-# Looks at this machine as it is: two such tests at once would see each other's miners.
-pytestmark = pytest.mark.live
-
 SIZE_TOLERANCE = 0.25
 """Field lengths (agent, worker, job id, wallet) differ from one implementation to the next by this much."""
 
@@ -144,6 +141,7 @@ def test_the_committed_cases_are_what_the_script_writes() -> None:
     assert stale == [], "run python -m tests.catalog.make_wire_cases"
 
 
+@pytest.mark.live
 def test_a_dialogue_is_played_on_loopback() -> None:
     dialogue = mining_dialogue("cryptonote", 11, MiningRhythm(duration_s=60.0, share_gap_s=5.0))
     played = asyncio.run(play(dialogue, speed_ratio=200.0, longest_s=10.0))
@@ -152,6 +150,7 @@ def test_a_dialogue_is_played_on_loopback() -> None:
     assert played.client_received_bytes == sum(len(message.payload) for message in dialogue if not message.outbound)
 
 
+@pytest.mark.live
 def test_playing_ends_in_time() -> None:
     dialogue = mining_dialogue("cryptonote", 11, MiningRhythm(duration_s=3600.0))
     assert not asyncio.run(play(dialogue, speed_ratio=1.0, longest_s=0.3)).complete
@@ -162,6 +161,7 @@ def test_playing_stays_on_loopback() -> None:
         asyncio.run(play((), host="192.0.2.1"))
 
 
+@pytest.mark.live
 def test_a_dialogue_is_played_inside_tls(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     command = [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import json
 import lzma
 import os
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,16 +43,11 @@ HEADS = {
 }
 FILLS = {"nested": b"[", "csv": b"1"}
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gz": lambda data: _squeezed(data),
+    "gz": gzip.compress,
     "bz2": bz2.compress,
     "xz": lambda data: lzma.compress(data, preset=0),
     "zst": zstandard.ZstdCompressor(level=1).compress,
 }
-
-
-def _squeezed(data: bytes) -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return packer.compress(data) + packer.flush()
 
 
 def _scan(path: Path, folder: Path) -> dict[str, Any]:
@@ -73,16 +68,14 @@ def _scan(path: Path, folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", sorted(HEADS))
 def test_a_line_of_a_gibibyte_is_one_reject(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "evidence.gz"
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     # Text that does not shrink to nothing: else it would be stopped as a bomb before it is a line.
     filling = FILLS.get(kind) or b"".join(b"%07d " % number for number in range(1000))
-    piece = (filling * (PIECE_BYTES // len(filling) + 1))[:PIECE_BYTES]
+    piece = gzip.compress((filling * (PIECE_BYTES // len(filling) + 1))[:PIECE_BYTES], 1)
     with path.open("wb") as out:
-        out.write(packer.compress(HEADS[kind]))
+        out.write(gzip.compress(HEADS[kind]))
         for _ in range(GIBIBYTE // PIECE_BYTES):
-            out.write(packer.compress(piece))
-        out.write(packer.compress(b"\n"))
-        out.write(packer.flush())
+            out.write(piece)
+        out.write(gzip.compress(b"\n"))
     row = _scan(path, tmp_path)
     assert row["rejected_count"] >= 1 or "bomb" in row["reason"]
     assert sum(row["event_classes"].values()) == 1, row

@@ -13,9 +13,6 @@ from typing import Any
 
 import pytest
 
-# Looks at this machine as it is: two such tests at once would see each other's miners.
-pytestmark = pytest.mark.live
-
 ROOT = Path(__file__).resolve().parents[2]
 STORY = ROOT / "examples" / "story"
 C5_2XLARGE_USD_PER_HOUR = 0.34
@@ -101,6 +98,7 @@ def test_the_sample_evidence_is_small() -> None:
     assert sum(path.stat().st_size for path in STORY.iterdir()) < MOST_BYTES
 
 
+@pytest.mark.live
 @pytest.mark.slow
 def test_the_maker_makes_the_same_story(tmp_path: Path) -> None:
     made = tmp_path / "story"

@@ -127,35 +127,62 @@ def test_bad_options_are_told_with_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("load_ratio", [1.0, 0.3])
 def test_an_emulated_miner_is_an_incident_with_its_process_and_its_money(tmp_path: Path, load_ratio: float) -> None:
-    with (
-        watching(tmp_path / "case", "--for", "100s", "--alert", f"file:{tmp_path / 'alerts.jsonl'}") as watch,
-        emulated("pool", "95") as pool,
-    ):
-        assert pool.stdout is not None
-        port = pool.stdout.readline().decode().strip()
-        until_it_has_begun(watch)
+    alerts = tmp_path / "alerts.jsonl"
+    with watching(tmp_path / "case", "--for", "100s", "--alert", f"file:{alerts}") as watch:
+        said = until_it_has_begun(watch)
         time.sleep(5)
-        with emulated("miner", port, "90", str(load_ratio)) as miner:
-            out, errors = watch.communicate(timeout=200)
-            miner.kill()
-        pool.kill()
+        with emulated_miner(load_ratio) as pid:
+            said += until_told(watch, pid)
+            until_alerted(watch, alerts)
+            watch.send_signal(signal.SIGTERM)
+            out, errors = watch.communicate(timeout=100)
     assert watch.returncode == 0, errors
-    incidents = [line for line in lines(out) if line["kind"] == "incident"]
-    assert incidents
-    named = [line for line in incidents if any(_is_process(asset, miner.pid) for asset in line["incident"]["assets"])]
+    incidents = [line for line in lines(said + out) if line["kind"] == "incident"]
+    named = [line for line in incidents if any(_is_process(asset, pid) for asset in line["incident"]["assets"])]
     assert named, incidents
-    last = named[-1]
-    for kind, entries in (("incident", [last["incident"]]), ("finding", last["findings"])):
+    conforms(named[-1])
+    assert named[-1]["incident"]["cost"]["run_rate_usd_per_hour"] > 0
+    told = [json.loads(line)["incident"]["uid"] for line in alerts.read_text().splitlines()]
+    assert told == [line["incident"]["uid"] for line in incidents]
+
+
+def until_told(watch: subprocess.Popen[bytes], pid: int) -> bytes:
+    """Lines up to the process's incident; all lines where the watch ends before."""
+    assert watch.stdout is not None
+    heard = b""
+    while line := watch.stdout.readline():
+        heard += line
+        if any(_is_process(asset, pid) for asset in json.loads(line).get("incident", {}).get("assets", ())):
+            break
+    return heard
+
+
+def until_alerted(watch: subprocess.Popen[bytes], alerts: Path) -> None:
+    """An alert is sent after its line is said; a watch that ends by itself has sent all it will."""
+    while watch.poll() is None and not (alerts.is_file() and alerts.read_bytes().endswith(b"\n")):
+        time.sleep(0.2)
+
+
+def conforms(line: dict[str, Any]) -> None:
+    """An incident's line holds its findings, in the shape of the scan document."""
+    for kind, entries in (("incident", [line["incident"]]), ("finding", line["findings"])):
         for entry in entries:
             jsonschema.validate(entry, SCHEMA["$defs"][kind] | {"$defs": SCHEMA["$defs"]})
-    assert {finding["uid"] for finding in last["findings"]} == set(last["incident"]["findings"])
-    assert last["incident"]["cost"]["run_rate_usd_per_hour"] > 0
-    told = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
-    assert [line["incident"]["uid"] for line in told] == [line["incident"]["uid"] for line in incidents]
+    assert {finding["uid"] for finding in line["findings"]} == set(line["incident"]["findings"])
 
 
 def _is_process(asset: dict[str, str], pid: int) -> bool:
     return asset["kind"] == "process" and asset["name"].startswith(f"{pid}@")
+
+
+@contextmanager
+def emulated_miner(load_ratio: float) -> Iterator[int]:
+    """A miner and the pool it talks to, on loopback; gives the miner's pid."""
+    with emulated("pool", "95") as pool:
+        assert pool.stdout is not None
+        port = pool.stdout.readline().decode().strip()
+        with emulated("miner", port, "90", str(load_ratio)) as miner:
+            yield miner.pid
 
 
 @contextmanager
