@@ -110,8 +110,7 @@ class Indicators:
         import pyarrow as pa
 
         schema = pa.schema([(name, pa.int32() if name == "port" else pa.string()) for name in _TABLE_COLUMNS])
-        rows = [{name: getattr(entry, name) for name in _TABLE_COLUMNS} for entry in self._live]
-        return pa.Table.from_pylist(rows, schema=schema)
+        return pa.table({name: [getattr(each, name) for each in self._live] for name in _TABLE_COLUMNS}, schema=schema)
 
 
 def _is_site(label: str) -> bool:
