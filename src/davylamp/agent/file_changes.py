@@ -57,7 +57,6 @@ class FileChanges:
     wall: Callable[[], float] = time.time
     changed_count: int = 0
     skipped_count: int = 0
-    overflows_count: int = 0
     _names: dict[str, frozenset[str]] = field(default_factory=dict)
     _refused: dict[str, str] = field(default_factory=dict)
 
@@ -114,7 +113,6 @@ class FileChanges:
         written_count = 0
         for notice in self._source.read():
             if notice.bits & OVERFLOW:
-                self.overflows_count += 1
                 self.skipped_count += 1
             elif self._counts(notice):
                 written_count += 1

@@ -52,7 +52,6 @@ class ProcessSense:
     trigger: PassTrigger = field(default_factory=PassTrigger)
     meter: Meter = field(default_factory=Meter)
     resume_s: float = 0.0
-    passes_count: int = 0
     _storm_until_s: float = 0.0
     _last: tuple[float, MachineTime, dict[int, Stat]] | None = None
     _pids: set[int] = field(default_factory=set)
@@ -129,7 +128,6 @@ class ProcessSense:
         """A pass over all processes."""
         at, at_s = time.time(), self.steady()
         new = self.table.refresh()
-        self.passes_count += 1
         look = Look(self.recorder, at)
         for pid in sorted(new):
             if self.lives.waits(pid):

@@ -13,8 +13,6 @@ from davylamp.app.saved_case import opened_events
 from davylamp.errors import UsageError
 from davylamp.model.events import EVENT_CLASSES
 
-FORMATS = ("jsonl", "csv", "parquet")
-
 
 def write_events(event_class: str, case_folder: Path | None, file_format: str, out: TextIO, target: Path | None) -> int:
     """Writes every row of a class, in the order of path and place; returns how many.

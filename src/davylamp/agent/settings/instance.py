@@ -17,7 +17,7 @@ CLOUDS = {
     "hetzner": "hetzner", "oracle": "oracle", "openstack": "openstack", "tencent": "tencent", "linode": "linode",
 }  # fmt: skip
 # Names that clouds give the same fact in cloud-init's instance data.
-TYPE, REGION = ("instance-type", "instanceType", "vmSize"), ("region",)
+TYPE = ("instance-type", "instanceType", "vmSize")
 
 
 def collect(files: HostFiles, metadata: bool) -> None:

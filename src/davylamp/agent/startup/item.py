@@ -19,7 +19,6 @@ ITEMS_COUNT = 20_000
 ITEMS_PER_FILE_COUNT = 1000
 # Lines of a script are written in pieces of this size: a record's text is cut at 8 KiB.
 PIECE_BYTES, PIECES_COUNT = 4096, 64
-SCRIPT_BYTES = 256 * 1024
 READ_FLAGS, IMMUTABLE, APPEND_ONLY = 0x80086601, 0x10, 0x20
 PRELOAD = re.compile(r"\bLD_(?:PRELOAD|AUDIT)=[\"']?([^\s\"';]+)")
 

@@ -50,7 +50,6 @@ class Episode:
     """A stretch in which the floor stayed above what it was before.
 
     Args:
-        raised_s: when the detector first said so.
         ended_s: end of the last sample above; None while the series ends raised.
         reference_ratio: the floor before, frozen when the episode began.
         excess_ratio: mean of use above that reference, over the episode.
@@ -58,7 +57,6 @@ class Episode:
     """
 
     started_s: int
-    raised_s: int
     ended_s: int | None
     last_s: int
     reference_ratio: float
@@ -201,7 +199,6 @@ def _episode(
     open_end = end == len(samples) - 1
     return Episode(
         started_s=samples[start].at_s,
-        raised_s=samples[raised].at_s,
         ended_s=None if open_end else samples[last].at_s + step_s,
         last_s=samples[last].at_s + step_s,
         reference_ratio=reference,
