@@ -44,7 +44,7 @@ check: $(VENV)/.dev lint types layers ## under a minute: lint, types, layers, ho
 
 # Tests that look at this machine wait most of their time, and one after another: beside the others they cost no time.
 test: system $(VENV)/.spark lint types layers ## everything that CI runs: test-live and test-rest side by side
-	@echo "each half of the tests is shown when it ends, in under ten minutes"
+	@echo "each half of the tests is shown when it ends"
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going test-live test-rest
 
 test-live: $(VENV)/.spark ## tests that look at this machine or play on it, one after another

@@ -187,62 +187,9 @@ def _events(options: argparse.Namespace) -> int:
 
 
 def _intel(options: argparse.Namespace) -> int:
-    return _INTEL[options.action](options)
+    from davylamp.cli.intel import run_intel
 
-
-def _intel_check(options: argparse.Namespace) -> int:
-    from davylamp.app.intel import check_indicator
-
-    check = check_indicator(options.indicator)
-    found = check.match
-    if found is None and check.ports:
-        ports = ", ".join(map(str, check.ports))
-        sys.stdout.write(f"{options.indicator}: not listed as a whole, but with port {ports}\n")
-        return 0
-    if found is None:
-        sys.stdout.write(f"{options.indicator}: not listed (the name was not resolved)\n")
-        return 0
-    port = f" port {found.port}" if found.port else ""
-    sys.stdout.write(
-        f"{options.indicator}: {found.indicator_class}\n"
-        f"  entry      {found.value}{port}\n"
-        f"  source     {found.source} at {found.reference} ({found.licence})\n"
-        f"  seen       {found.first_seen or 'unknown'} to {found.last_seen or 'unknown'}\n"
-        f"  expires    {found.expires or 'never'}\n"
-    )
-    return 0
-
-
-def _intel_list(_: argparse.Namespace) -> int:
-    from davylamp.app.intel import all_indicators
-
-    for entry in all_indicators().list():
-        row = {name: getattr(entry, name) for name in entry.__dataclass_fields__}
-        sys.stdout.write(json.dumps(row, default=str) + "\n")
-    return 0
-
-
-def _intel_import(options: argparse.Namespace) -> int:
-    from davylamp.app.intel import import_indicators
-
-    imported, size = import_indicators(Path(options.file), options.indicator_class)
-    for reject in imported.rejects:
-        sys.stderr.write(f"{options.file}:{reject.line}: {reject.reason}\n")
-    sys.stdout.write(
-        f"{imported.format}: {len(imported.entries)} entries read, {len(imported.rejects)} refused; "
-        f"the imported set now holds {size}\n"
-    )
-    return 0 if not imported.rejects else 4
-
-
-def _intel_lint(options: argparse.Namespace) -> int:
-    from davylamp.app.intel import lint_indicators
-
-    problems = lint_indicators(_path(options.file))
-    for problem in problems:
-        sys.stdout.write(f"{problem.value}: {problem.rule}: {problem.text}\n")
-    sys.stdout.write(f"{len(problems)} problems\n")
-    return 4 if problems else 0
+    return run_intel(options)
 
 
 def _seconds(text: str | None) -> float | None:
@@ -284,10 +231,4 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "assets": _assets,
     "events": _events,
     "intel": _intel,
-}
-_INTEL: dict[str, Callable[[argparse.Namespace], int]] = {
-    "check": _intel_check,
-    "list": _intel_list,
-    "import": _intel_import,
-    "lint": _intel_lint,
 }

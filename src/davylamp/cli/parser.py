@@ -132,8 +132,8 @@ def _show(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _catalog(commands: argparse._SubParsersAction[_Parser]) -> None:
     explain = commands.add_parser("explain", help="a unit's own page: what it sees, how it decides, what it misses")
     explain.add_argument("unit", metavar="UNIT")
-    units = commands.add_parser("units", help="list sources and detections")
-    units.add_argument("kind", nargs="?", metavar="KIND", help="sources or detections")
+    units = commands.add_parser("units", help="list detections, drills and sources")
+    units.add_argument("kind", nargs="?", metavar="KIND", help="detections, drills or sources")
 
 
 def _case_views(commands: argparse._SubParsersAction[_Parser]) -> None:
