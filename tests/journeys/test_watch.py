@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,39 @@ def conforms(line: dict[str, Any]) -> None:
         for entry in entries:
             jsonschema.validate(entry, SCHEMA["$defs"][kind] | {"$defs": SCHEMA["$defs"]})
     assert {finding["uid"] for finding in line["findings"]} == set(line["incident"]["findings"])
+
+
+@pytest.mark.slow
+def test_what_a_stop_kept_from_being_told_is_told_by_the_next_judging(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "davylamp.app.judge_spool", "--case", str(tmp_path / "case"), "--format", "jsonl"]
+    subprocess.run([*command, "--prepare"], env=ENVIRONMENT, check=True, timeout=120)
+    logs = tmp_path / "case/watch/logs"
+    logs.mkdir(parents=True)
+    (logs / "auth.log").write_text("".join(guessed_login()), encoding="ascii")
+    reading, writing = os.pipe()
+    os.close(reading)  # as when the sensor was killed
+    subprocess.run(command, stdout=writing, stderr=subprocess.DEVNULL, env=ENVIRONMENT, check=False, timeout=120)
+    os.close(writing)
+    for expected in (["opened"], []):
+        done = subprocess.run(command, capture_output=True, env=ENVIRONMENT, check=True, timeout=120)
+        told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
+        guessed = [line for line in told if line["incident"]["entry_point"]]
+        assert [line["change"] for line in guessed] == expected
+
+
+def guessed_login() -> Iterator[str]:
+    """Failures of one address until it is let in, just now."""
+    now = datetime.now(UTC)
+    for number in range(120):
+        at = now - timedelta(seconds=130 - number)
+        yield (
+            f"{at.isoformat(timespec='seconds')} web1 sshd[{100 + number}]: "
+            f"Failed password for root from 203.0.113.7 port {40000 + number} ssh2\n"
+        )
+    yield (
+        f"{now.isoformat(timespec='seconds')} web1 sshd[900]: "
+        "Accepted password for root from 203.0.113.7 port 42000 ssh2\n"
+    )
 
 
 def _is_process(asset: dict[str, str], pid: int) -> bool:

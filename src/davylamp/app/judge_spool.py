@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,8 +53,22 @@ class JudgeRequest:
     assets_file: Path | None = None
 
 
-def judge(request: JudgeRequest) -> tuple[list[Change], float]:
-    """Looks at what does not move, scans, compares; gives the changes and the price of an hour of one vCPU.
+@dataclass(frozen=True)
+class Judged:
+    """What one judging gave.
+
+    Args:
+        known: what has been told once these changes are told; to be saved then, and not before.
+        usd_per_vcpu_hour: the price of an hour of one vCPU of this host.
+    """
+
+    changes: list[Change]
+    known: KnownIncidents
+    usd_per_vcpu_hour: float
+
+
+def judge(request: JudgeRequest) -> Judged:
+    """Looks at what does not move, scans, and compares with what has been told.
 
     Raises:
         CaseError: the case cannot be used or written.
@@ -67,8 +81,7 @@ def judge(request: JudgeRequest) -> tuple[list[Change], float]:
     made = _scanned(request, places)
     known = KnownIncidents.load(places.known)
     changes = changes_of(made, known, datetime.now(UTC))
-    known.save(places.known)
-    return changes, usd_per_vcpu_hour(made, PriceBook.load(request.prices_file))
+    return Judged(changes, known, usd_per_vcpu_hour(made, PriceBook.load(request.prices_file)))
 
 
 def _scanned(request: JudgeRequest, places: WatchPlaces) -> dict[str, Any]:
@@ -153,19 +166,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Path(options.prices) if options.prices else None,
             Path(options.assets) if options.assets else None,
         )
-        changes, usd = judge(request)
+        judged = judge(request)
     except DavylampError as error:
         sys.stderr.write(f"davylamp watch: {error}\n")
         return 2
-    render = change_as_json if options.format == "jsonl" else change_as_text
-    for change in changes:
+    _tell(judged, folder, change_as_json if options.format == "jsonl" else change_as_text, options.alert)
+    judged.known.save(WatchPlaces(folder).known)
+    return 0
+
+
+def _tell(judged: Judged, folder: Path, render: Callable[[Change, Path], str], alert: Sequence[str]) -> None:
+    """Says what has changed and sends it; a stop in the midst of it leaves all of it to the next judging."""
+    for change in judged.changes:
         sys.stdout.write(render(change, folder) + "\n")
-    sys.stdout.write(f"usd_per_vcpu_hour {usd}\n")
-    if options.alert and changes:
+    sys.stdout.write(f"usd_per_vcpu_hour {judged.usd_per_vcpu_hour}\n")
+    sys.stdout.flush()
+    if alert and judged.changes:
         from davylamp.app.alerts import send_alerts
 
-        send_alerts(options.alert, changes, folder)
-    return 0
+        send_alerts(alert, judged.changes, folder)
 
 
 def _parser() -> argparse.ArgumentParser:
