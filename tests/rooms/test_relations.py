@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,10 +15,10 @@ from davylamp.store.engine import DuckEngine
 MEMORY_BYTES = 100 << 20
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[DuckEngine]:
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckEngine]:
     """Over a case in which nothing was read."""
-    case = Case(tmp_path / "case", create=True)
+    case = Case(tmp_path_factory.mktemp("relations") / "case", create=True)
     opened = DuckEngine(MEMORY_BYTES, case.scratch)
     prepare_engine(opened, case, ((), None), PriceBook.load(None))
     yield opened
