@@ -1,13 +1,16 @@
-"""Scans of the data sets beside the checkout: each set once in a test session, and only when a test asks."""
+"""Scans of the data sets beside the checkout: each set once in a run, whatever its workers, and only when asked for."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tools.data_sets import SETS, data_folder
+from tools.data_sets import SETS, DataSet, data_folder
 from tools.golden import scanned
 
 from davylamp.app.saved_case import opened_events
@@ -26,9 +29,19 @@ class Scans:
             data_set = next(each for each in SETS if each.name == name)
             if missing := data_set.missing():
                 pytest.skip(missing)
-            self._results[name] = scanned(data_set, self._scratch)
+            self._results[name] = self._once(data_set)
             assert self._results[name].failures == ()
         return self._results[name]
+
+    def _once(self, data_set: DataSet) -> ScanResult:
+        """The first worker that asks scans, the others take what it gave."""
+        kept = self._scratch / f"{data_set.name}.pickle"
+        with kept.with_suffix(".lock").open("w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(scanned(data_set, self._scratch)))
+        result: ScanResult = pickle.loads(kept.read_bytes())
+        return result
 
     def document(self, name: str) -> dict[str, Any]:
         return self.result(name).document
@@ -44,7 +57,10 @@ class Scans:
 
 @pytest.fixture(scope="session")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> Scans:
-    return Scans(tmp_path_factory.mktemp("data_sets"))
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "data_sets"
+    shared.mkdir(exist_ok=True)
+    return Scans(shared)
 
 
 @pytest.fixture(scope="session")
