@@ -50,6 +50,42 @@ def counted(
         )
 
 
+def sizes_alone() -> None:
+    """Cases of `mining_message_rhythm` where packets are refused: sizes and times as the counters tell them."""
+    unit = "mining_message_rhythm"
+
+    def write(name: str, dialogue: Dialogue, begin_s: float = 10.0, length_s: float = 60.0) -> None:
+        made = HostFile(int(length_s))
+        started = made.process(4242, "session-agent")
+        inside = [each for each in dialogue if begin_s <= each.time_s < begin_s + length_s]
+        sizes = [len(each.payload) * (1 if each.outbound else -1) for each in inside]
+        made.recorder.record(
+            "network_activity",
+            BEGAN_AT + inside[0].time_s - begin_s,
+            end_time=BEGAN_AT + inside[-1].time_s - begin_s,
+            protocol="tcp",
+            state="established",
+            src_ip="10.0.0.5",
+            src_port=41077,
+            dst_ip=POOL[0],
+            dst_port=POOL[1],
+            bytes_out=sum(size for size in sizes if size > 0),
+            bytes_in=-sum(size for size in sizes if size < 0),
+            message_times_s=[each.time_s - inside[0].time_s for each in inside],
+            message_sizes_bytes=sizes,
+            process_pid=4242,
+            process_started_at=started,
+            process_name="session-agent",
+        )
+        made.write(unit, name)
+
+    minute = MiningRhythm(duration_s=90.0, share_gap_s=5.0, job_period_s=15.0, block_gap_s=120.0)
+    write("fires_on_sizes_alone", mining_dialogue("cryptonote", 13, minute))
+    write("fires_on_sizes_alone_of_tls", encrypted(mining_dialogue("cryptonote", 14, minute), 14))
+    for twin in ("grpc_health", "mqtt", "ticker_fixed", "two_part_answers", "watch_with_leases"):
+        write(f"quiet_on_{twin}_by_sizes_alone", encrypted(twin_dialogue(twin, 15, 90.0), 15))
+
+
 def message_lattice() -> None:
     """Cases of `socket_message_lattice`: dialogues of our emulation as the kernel's counters show them."""
     unit = "socket_message_lattice"

@@ -59,10 +59,11 @@ class HostFile:
         user_ratio: float = 0.99,
         bytes_per_s: int | None = 100,
         idle: frozenset[int] = frozenset(),
+        only: range | None = None,
         **columns: object,
     ) -> None:
-        """Windows of one second in which the process uses so many CPUs; none in the idle ones."""
-        for second in range(self.length_s):
+        """Windows of one second in which the process uses so many CPUs; none in the idle ones, or of `only` these."""
+        for second in range(self.length_s) if only is None else only:
             used = 0.0 if second in idle else cpus
             if len(idle) > 100 and second in idle and second % 60:
                 continue  # a long idleness is told by one window a minute: files stay small
@@ -157,6 +158,57 @@ def steady_compute() -> None:
         made.burns(worker, made.process(worker, "python3", age_s=499, parent_process_pid=700), cpus=1.0)
     made.connection(700, started, mining(20, 3), POOL)
     made.write(unit, "fires_on_workers_of_a_process_that_talks")
+
+    # A script talks and starts another program, through a shell, that computes.
+    made = HostFile()
+    started = made.process(710, "python3", age_s=500)
+    made.process(711, "sh", age_s=499, parent_process_pid=710)
+    for worker in (712, 713):
+        made.burns(worker, made.process(worker, "solver", age_s=499, parent_process_pid=711), cpus=1.0)
+    # What else it started reads and writes.
+    made.burns(714, made.process(714, "cc1", age_s=499, parent_process_pid=711), cpus=1.0, bytes_per_s=90_000_000)
+    made.connection(710, started, mining(20, 7), POOL)
+    made.write(unit, "fires_on_another_program_that_a_talker_started")
+
+    made = HostFile()
+    made.process(720, "bash", age_s=501)
+    started = made.process(721, "python3", age_s=500, parent_process_pid=720)
+    made.burns(722, made.process(722, "solver", age_s=499, parent_process_pid=720), cpus=1.0)
+    made.connection(721, started, mining(20, 8), POOL)
+    made.write(unit, "misses_one_beside_who_talks")
+
+    # Workers that each keep a connection to one end are told once.
+    made = HostFile()
+    made.process(760, "python3", age_s=500)
+    for worker in (761, 762, 763):
+        started = made.process(worker, "python3", age_s=499, parent_process_pid=760)
+        made.burns(worker, started, cpus=0.6)
+        made.connection(worker, started, mining(20, worker), POOL, uid=f"e{worker}")
+    made.write(unit, "fires_on_three_workers_with_a_connection_each")
+
+    # What the first process starts is no kin: a service that computes and another one that talks.
+    made = HostFile()
+    started = made.process(731, "monitor-agent", age_s=500)
+    made.burns(732, made.process(732, "solver", age_s=499), cpus=1.0)
+    made.connection(731, started, [(float(second), 180, 40) for second in range(1, 20, 5)], POOL)
+    made.write(unit, "quiet_on_two_services")
+
+    # An agent of a build service: its step reads and writes.
+    made = HostFile()
+    started = made.process(741, "ci-agent", age_s=500)
+    step = made.process(742, "cc1", age_s=15, parent_process_pid=741)
+    made.burns(742, step, cpus=1.0, user_ratio=0.95, bytes_per_s=400_000)
+    made.connection(741, started, [(float(second), 1800, 90) for second in range(3, 20, 3)], POOL)
+    made.write(unit, "quiet_on_step_of_a_build_agent")
+
+    # A worker for each job, each too short to be told from a start.
+    made = HostFile(60)
+    started = made.process(750, "python3", age_s=500)
+    for number in range(10):
+        worker = made.process(751 + number, "solver", age_s=-6.0 * number, parent_process_pid=750)
+        made.burns(751 + number, worker, cpus=1.0, only=range(6 * number, 6 * number + 6))
+    made.connection(750, started, mining(60, 9), POOL)
+    made.write(unit, "misses_workers_that_live_for_seconds")
 
     made = HostFile()
     made.burns(900, made.process(900, "zstd"), cpus=3.9, bytes_per_s=400_000_000)
@@ -276,5 +328,6 @@ if __name__ == "__main__":
     host_cpu_cases.memory_shape()
     host_cpu_cases.accounting_gap()
     host_cpu_cases.hidden()
+    host_socket_cases.sizes_alone()
     host_socket_cases.message_lattice()
     host_image_cases.image_content()

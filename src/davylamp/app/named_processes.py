@@ -120,8 +120,19 @@ def _place(row: Row) -> tuple[object, ...]:
 
 
 def _with_usage(finding: Finding, known: _Known) -> Finding:
-    measured = tuple(usage for key in _keys(finding) for usage in known.usages.get(key, ()))
+    named = [key for key in _keys(finding) if not _counted_with_its_maker(key, _keys(finding), known)]
+    measured = tuple(usage for key in named for usage in known.usages.get(key, ()))
     return replace(finding, compute=measured) if measured and finding.stage == "mining" else finding
+
+
+def _counted_with_its_maker(key: Key, named: Sequence[Key], known: _Known) -> bool:
+    """Whether this is a worker whose maker is named as well: what it used is in the maker's usage already."""
+    record = known.records.get(key)
+    makers = [known.records[each] for each in named if each != key and each in known.records]
+    return record is not None and any(
+        maker["process_pid"] == record["parent_process_pid"] and maker["image_path"] == record["image_path"]
+        for maker in makers
+    )
 
 
 def _usages(used: Row, record: Row | None) -> Iterable[ComputeUsage]:

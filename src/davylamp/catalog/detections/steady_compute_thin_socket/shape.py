@@ -15,6 +15,8 @@ SLACK = timedelta(seconds=3)
 STARTING = timedelta(seconds=5)
 # A login and its answer: the shortest known are 81 and 39 bytes (knowledge base, detection methods 2.3).
 LEAST_SAID_BYTES = 30
+# Workers named beside the process that talks for them; a server has a hundred CPUs, a sentence has not.
+WORKERS_NAMED_COUNT = 16
 OPEN_STATES = ("established", "syn_sent", "close_wait")
 
 
@@ -30,6 +32,8 @@ class Shape:
         moved: whether that connection carried anything in the window.
         talked: whether it carried payload both ways in the window.
         answered: whether that connection has carried payload both ways in its life.
+        tie: the loosest tie of who burns to who talks, as `query.sql` numbers them; 0 and 1 are one program.
+        workers: those that burn and do not talk themselves, the busiest first.
     """
 
     first_at: datetime
@@ -45,6 +49,8 @@ class Shape:
     moved: bool
     talked: bool
     answered: bool
+    tie: int
+    workers: tuple[Row, ...]
 
 
 def shape_of(rows: Sequence[Row]) -> Shape | None:
@@ -81,6 +87,20 @@ def shape_of(rows: Sequence[Row]) -> Shape | None:
         answered=thin is not None
         and _whole(thin, "last_bytes_in") >= LEAST_SAID_BYTES
         and _whole(thin, "last_bytes_out") >= LEAST_SAID_BYTES,
+        tie=max(_whole(row, "tie") for row in windows),
+        workers=_workers(rows),
+    )
+
+
+def _workers(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Rows that name them as a process."""
+    named = sorted(
+        (row for row in rows if row["kind"] == "member" and _whole(row, "tie") > 0),
+        key=lambda row: (-_number(row, "cpu_user_s"), _whole(row, "member_pid")),
+    )
+    return tuple(
+        {"process_pid": row["member_pid"], "process_started_at": row["member_started_at"]}
+        for row in named[:WORKERS_NAMED_COUNT]
     )
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
-from davylamp.catalog.detections.steady_compute_thin_socket.shape import Shape, shape_of
+from davylamp.catalog.detections.steady_compute_thin_socket.shape import WORKERS_NAMED_COUNT, Shape, shape_of
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates
 from davylamp.kit.metadata import DetectionMeta
-from davylamp.kit.processes import parents_said, process_finding, process_named, process_started_at
+from davylamp.kit.processes import (
+    parents_said,
+    process_asset,
+    process_finding,
+    process_named,
+    process_observables,
+    process_started_at,
+)
 from davylamp.model.finding import Finding, Observable, Technique
 from davylamp.model.severity import Severity
 from davylamp.units import format_duration
@@ -20,15 +28,18 @@ LLR_MEASURED = 5.0
 LLR_BYTES_NOT_SEEN = 4.0
 LLR_SILENT = 3.5
 LLR_ONE_WAY = 3.0
+# Who burns is another program, which the one that talks has started.
+LLR_STARTED, TIE_STARTED = 4.0, 2
 
 
 class SteadyComputeThinSocket(Detection):
     """A process burns CPU, moves next to no bytes, and keeps one quiet connection open all the while.
 
     What it sees.
-    For each process (a pool of workers counts with the process of the same program that made it and talks for it):
-    CPU time in user mode, bytes through files, pipes and sockets and bytes of storage for each second of CPU, and the
-    outgoing connections it holds, with the kernel's own counters.
+    For each process: CPU time in user mode, bytes through files, pipes and sockets and bytes of storage for each second
+    of CPU, and the outgoing connections it holds, with the kernel's own counters. One that burns and holds no
+    connection counts with the nearest of its kin that does, its parent or its grandparent (a shell may stand between),
+    together with the others of its program; the finding names all of them.
 
     Why it matters.
     A miner may take another name, another port and another list's unknown pool, may wrap itself in TLS and throttle
@@ -55,13 +66,14 @@ class SteadyComputeThinSocket(Detection):
     within a minute, a driver's link and a database client stay silent, and a service holds more connections than one;
     what is left are the executors, so it is not much more. No figure of public machines backs either number: they are
     judgement, and neither makes an incident without evidence of another kind. It is 4 where the bytes could not be
-    seen (another user's process), 3.5 where nothing moved on the connection in the window (an idle client of a
-    database, a driver's link), 3 where it has never carried anything back.
+    seen (another user's process), and where another program started what burns and talks (agents of build and job
+    services do so all day), 3.5 where nothing moved on the connection in the window (an idle client of a database, a
+    driver's link), 3 where it has never carried anything back.
 
     What it misses.
-    A miner whose talk goes through another program (a proxy with its own process on the same machine, unless it is its
-    parent); one that shares a process with a busy server; GPU mining, which burns no CPU; less than a twentieth of a
-    core.
+    A miner whose talk goes through another program that has not started it and that it reaches by other ways than a
+    connection (a pipe, shared memory); workers that live for seconds each; one that shares a process with a busy
+    server; GPU mining, which burns no CPU; less than a twentieth of a core.
 
     What looks like it and is not.
     Executors of Spark, Ray and Dask, BOINC and Folding clients, training that reports to a tracker, a debugger's
@@ -107,11 +119,14 @@ class SteadyComputeThinSocket(Detection):
         return "" if any(map(facts.has_rows, sensed)) else "no process_usage and no socket_usage evidence"
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
-        """One finding per process."""
-        for first, rows in candidates(candidates_rows, "asset", "process_pid", "process_started_at"):
+        """One finding per process, and one for those of a program that one parent started and that talk to one end."""
+        alike: dict[tuple[object, ...], list[Finding]] = {}
+        for first, rows in candidates(candidates_rows, "asset", "process_pid", "process_started_at", "team_name"):
             shape = shape_of(rows)
             if shape is not None and self._is_miner_like(shape):
-                yield self._finding(first, rows, shape)
+                alike.setdefault(_pool_of_workers(first, shape), []).append(self._finding(first, rows, shape))
+        for findings in alike.values():
+            yield _as_one(findings)
 
     def _is_miner_like(self, shape: Shape) -> bool:
         return (
@@ -141,12 +156,14 @@ class SteadyComputeThinSocket(Detection):
             llr = LLR_SILENT
         if not shape.answered:
             llr = LLR_ONE_WAY
-        return process_finding(
+        if shape.tie >= TIE_STARTED:
+            llr = min(llr, LLR_STARTED)
+        found = process_finding(
             self.meta,
             [shape.thin, *(row for row in rows if row["kind"] == "window")],
             because=_sentence(first, shape),
             llr=llr,
-            fact_key="steady",
+            fact_key=f"steady {first['team_name']}".rstrip(),
             columns=(
                 "lineage",
                 "container_uid",
@@ -159,12 +176,47 @@ class SteadyComputeThinSocket(Detection):
             first_seen=process_started_at(first),
             observables=[Observable("ip", remote[0]), Observable("port", remote[1])],
             entities=[f"ip:{remote[0]}", f"remote:{remote[0]}:{remote[1]}"],
+            severity=Severity.MEDIUM if shape.tie >= TIE_STARTED else None,
         )
+        # Workers are the miner as much as who talks for them; the finding stays the same one when they change.
+        pids = set(found.observables).union(*map(process_observables, shape.workers))
+        return replace(
+            found,
+            assets=(*found.assets, *(process_asset(worker) for worker in shape.workers)),
+            observables=tuple(sorted(pids)),
+        )
+
+
+def _pool_of_workers(first: Row, shape: Shape) -> tuple[object, ...]:
+    """What workers have in common that each hold a connection of their own; of the first process's children nothing."""
+    assert shape.thin is not None
+    parent = first["parent_process_pid"]
+    own = parent if isinstance(parent, int) and parent > 1 else (first["process_pid"], first["process_started_at"])
+    return first["asset"], own, first["image_path"], first["team_name"], shape.thin["dst_ip"], shape.thin["dst_port"]
+
+
+def _as_one(findings: Sequence[Finding]) -> Finding:
+    """The first finding with what the others name: twelve workers of one test run are one thing to look at."""
+    first, *others = sorted(findings, key=lambda found: (found.first_seen, found.uid))
+    if not others:
+        return first
+    named = {asset: None for found in (first, *others[:WORKERS_NAMED_COUNT]) for asset in found.assets}
+    pids = {seen for found in (first, *others[:WORKERS_NAMED_COUNT]) for seen in found.observables}
+    told = ", ".join(asset.name.partition("@")[0] for asset in list(named)[len(first.assets) :])
+    return replace(
+        first,
+        llr=max(found.llr for found in findings),
+        last_seen=max(found.last_seen for found in findings),
+        assets=tuple(named),
+        observables=tuple(sorted(pids)),
+        because=f"{first.because}; {len(others)} more of its program and parent do the same ({told})",
+        evidence_count=sum(found.evidence_count for found in findings),
+    )
 
 
 def _sentence(first: Row, shape: Shape) -> str:
     assert shape.thin is not None
-    workers = f" with {shape.members_count} workers" if shape.members_count > 1 else ""
+    workers = _workers_said(shape)
     cpus = f"{shape.cpu_ratio:.1f}" if shape.cpu_ratio >= 0.1 else f"{shape.cpu_ratio:.2f}"
     parents = parents_said(first)
     started = f"; it was {parents}" if parents else ""
@@ -174,3 +226,10 @@ def _sentence(first: Row, shape: Shape) -> str:
         f"{shape.user_ratio:.0%} of it computing, moved {moved}, and kept one connection to "
         f"{shape.thin['dst_ip']}:{shape.thin['dst_port']} open at {shape.thin_bytes_per_s:.0f} bytes a second{started}"
     ).replace("%", " %")
+
+
+def _workers_said(shape: Shape) -> str:
+    pids = ", ".join(str(worker["process_pid"]) for worker in shape.workers)
+    if shape.tie >= TIE_STARTED:
+        return f" and what it started ({pids})"
+    return f" with {shape.members_count} workers ({pids})" if shape.members_count > 1 and pids else ""
