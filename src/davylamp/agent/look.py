@@ -75,7 +75,8 @@ def _look(
         capture.probe()
         capture.close()
         if capture.refused:
-            last.could_not_look("packets", capture.refused)
+            counted = "; sizes and times of messages were told from the kernel's counters, words were not seen"
+            last.could_not_look("packets", capture.refused + (counted if observation.counted is not None else ""))
         if observation.stopped_after_s is not None:
             last.could_not_look(
                 "the rest of the look",

@@ -16,6 +16,20 @@ class NetlinkError(OSError):
     """The kernel refused a question."""
 
 
+def ask(channel: socket.socket, kind: int, body: bytes) -> memoryview | None:
+    """Asks for one thing; None where the kernel does not know it (any more).
+
+    Raises:
+        OSError: the channel broke.
+    """
+    channel.send(HEADER.pack(HEADER.size + len(body), kind, NLM_F_REQUEST, 1, 0) + body)
+    data = memoryview(channel.recv(ANSWER_BYTES))
+    if len(data) < HEADER.size:
+        return None
+    length, answered, _, _, _ = HEADER.unpack_from(data)
+    return data[HEADER.size : length] if answered == kind else None
+
+
 def dump(channel: socket.socket, kind: int, body: bytes) -> Iterator[memoryview]:
     """Asks for a dump and yields the body of every message of the answer.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from davylamp.agent import procfs, usage
 from davylamp.agent.capture import Capture
 from davylamp.agent.connections import Connections
+from davylamp.agent.counted_messages import ASKED_EVERY_S, CountedMessages
 from davylamp.agent.machine_cpu import record_machine
 from davylamp.agent.processes import Table
 from davylamp.agent.record import Look, Recorder
@@ -33,6 +34,8 @@ class Observation:
         capture: keeps packets of suspects' connections, or None where that is not wanted.
         clock: seconds since 1970; one that nobody sets back meanwhile.
         stopped_after_s: when a stop ended the window, None when it ran to its end.
+        counted: messages of suspects' connections where their packets are refused.
+        listens: whether there is a suspect whose connection is followed.
     """
 
     recorder: Recorder
@@ -44,6 +47,8 @@ class Observation:
     before: dict[int, usage.Counters] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
     stopped_after_s: float | None = None
+    counted: CountedMessages | None = None
+    listens: bool = False
 
     def run(self, duration_s: float, longest_s: float, tick: Tick) -> None:
         """Samples every second for so long, and up to `longest_s` while a suspect is listened to.
@@ -55,9 +60,9 @@ class Observation:
         shown = self.table.shown()
         self.before = {pid: usage.Counters(stat) for pid, stat in self.table.stats.items()}
         try:
-            while (elapsed := time.monotonic() - began) < (longest_s if self._listens() else duration_s):
+            while (elapsed := time.monotonic() - began) < (longest_s if self.listens else duration_s):
                 tick(elapsed)
-                time.sleep(min(STEP_S, max(0.05, max(duration_s, longest_s) - elapsed)))
+                self._rest(min(STEP_S, max(0.05, max(duration_s, longest_s) - elapsed)))
                 at, now = self.clock(), procfs.machine_time()
                 self._step(Look(self.recorder, at), last_at, now.at_s - last.at_s)
                 shows = self.table.shown()
@@ -67,9 +72,16 @@ class Observation:
             self.stopped_after_s = time.monotonic() - began
         finally:
             self._write()
+            if self.counted is not None:
+                self.counted.record(Look(self.recorder, self.clock()))
 
-    def _listens(self) -> bool:
-        return self.capture is not None and bool(self.capture.followed)
+    def _rest(self, length_s: float) -> None:
+        """Waits for the next step; where packets are refused, counters are asked for meanwhile."""
+        until_s = time.monotonic() + length_s
+        while self.counted is not None and (left_s := until_s - time.monotonic()) > ASKED_EVERY_S:
+            time.sleep(min(ASKED_EVERY_S, left_s))
+            self.counted.ask(self.clock())
+        time.sleep(max(0.0, until_s - time.monotonic()))
 
     def _step(self, look: Look, began_at: float, length_s: float) -> None:
         new = self.table.refresh()
@@ -94,6 +106,10 @@ class Observation:
                 self.capture.drain()
                 wanted = self.suspects.connections_of(self._burned(), found, self.connections, time.monotonic())
                 self.capture.follow(wanted, only=True)
+                self.listens = bool(wanted)
+                if self.capture.refused:
+                    self.counted = self.counted or CountedMessages(self.connections)
+                    self.counted.follow(wanted)
 
     def _burned(self) -> dict[int, float]:
         """Pid -> share of one CPU that it used, of those that are still here."""

@@ -12,6 +12,8 @@ SCHEMA = "davylamp.host/1"
 # A record is one line of a file that is read back in blocks; what an attacker can make long is cut here.
 TEXT_BYTES = 8192
 LIST_COUNT = 64
+# Instants and sizes of messages: as many as a capture's row holds, a quarter of them.
+NUMBERS_COUNT = 1024
 _WHOLE = frozenset({int, bool})
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, check_circular=False)
@@ -103,5 +105,6 @@ def _bounded(value: object) -> object:
         return clean if len(clean) <= TEXT_BYTES else clean[:TEXT_BYTES] + "..."
     if isinstance(value, list | tuple | set | frozenset):
         members = sorted(value) if isinstance(value, set | frozenset) else value
-        return [_bounded(member) for member in members[:LIST_COUNT]]
+        numbers = all(isinstance(member, int | float) for member in members)
+        return [_bounded(member) for member in members[: NUMBERS_COUNT if numbers else LIST_COUNT]]
     return round(value, 4) if isinstance(value, float) else value

@@ -39,11 +39,19 @@ _ATTRIBUTE = struct.Struct("=HH")
 # Of struct tcp_info (include/uapi/linux/tcp.h): last_data_sent at 44, last_data_recv at 52, rtt at 68, bytes_acked and
 # bytes_received at 120, data_segs_in and data_segs_out at 152. One reading, since it is done for every connection.
 _TCP_INFO = struct.Struct("=44xI4xI12xI48xQQ16xII")
+# Of the same, at 200 from Linux 4.19 on: what was sent, and of that sent again.
+_SENT, _SENT_PLACE = struct.Struct("=QQ"), 200
+# The rest of a socket's identity: the interface it is bound to (any), and its cookie.
+_BOUND_TO = struct.Struct("=IQ")
 
 
 @dataclass(slots=True)
 class Socket:
-    """One socket as the kernel tells it; counters are None where it gives none."""
+    """One socket as the kernel tells it; counters are None where it gives none.
+
+    Args:
+        bytes_out: what the other end has acknowledged; `sent_bytes` counts it as soon as it is sent.
+    """
 
     uid: str
     protocol: str
@@ -62,6 +70,7 @@ class Socket:
     last_sent_ago_s: float | None = None
     last_received_ago_s: float | None = None
     round_trip_s: float | None = None
+    sent_bytes: int | None = None
 
 
 @dataclass
@@ -130,6 +139,36 @@ def _dump(channel: socket.socket, family: int, protocol: str, states: int, link:
     request = _REQUEST.pack(family, number, wanted, 0, states) + bytes(48)
     made = (_socket(body, protocol) for body in netlink.dump(channel, SOCK_DIAG_BY_FAMILY, request))
     return [_in_namespace(each, link) for each in made if each is not None]
+
+
+def same_socket(channel: socket.socket, each: Socket) -> Socket | None:
+    """A TCP socket as it is now; None where it is gone.
+
+    Raises:
+        OSError: the channel broke.
+    """
+    family = socket.AF_INET6 if ":" in each.local_ip else socket.AF_INET
+    ends = (socket.inet_pton(family, ip).ljust(16, b"\0") for ip in (each.local_ip, each.remote_ip))
+    identity = _ID.pack(each.local_port, each.remote_port, *ends) + _BOUND_TO.pack(0, int(each.uid, 16))
+    request = _REQUEST.pack(family, socket.IPPROTO_TCP, 1 << (INET_DIAG_INFO - 1), 0, CONNECTED_STATES) + identity
+    body = netlink.ask(channel, SOCK_DIAG_BY_FAMILY, request)
+    now = None if body is None else _socket(body, "tcp")
+    info = None if body is None else _info_of(body)
+    if now is not None and info is not None and len(info) >= _SENT_PLACE + _SENT.size:
+        sent, again = _SENT.unpack_from(info, _SENT_PLACE)
+        now.sent_bytes = sent - again
+    return now
+
+
+def _info_of(body: memoryview) -> memoryview | None:
+    """The struct tcp_info of an answer."""
+    place = _BODY_BYTES
+    while place + 4 <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, place)
+        if length < 4 or kind & 0x3FFF == INET_DIAG_INFO:
+            return body[place + 4 : place + length] if length >= 4 else None
+        place += (length + 3) & ~3
+    return None
 
 
 def _in_namespace(each: Socket, link: str | None) -> Socket:

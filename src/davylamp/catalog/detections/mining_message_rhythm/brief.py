@@ -26,6 +26,9 @@ BRIEF_MOST_S = 240.0
 # more; 6.6 in longer ones at 6 and more, of which half is held back for kinds of software that nobody thought of.
 SHORTEST_MOST_S = 45.0
 SHORTEST_LLR_MOST, BRIEF_LLR_MOST = 3.3, 6.0
+# From 45 s on, scores of 2 to 4 are those of 1,101 of 6,933 judgeable mining looks and of 25 of 12,938 benign ones
+# (14 of these are the counter with notices), which supports 4.0: such a score says more than its own number.
+BRIEF_LLR_LEAST = 3.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,15 @@ def brief_inputs(shape: Shape, brief: Brief) -> dict[str, float]:
     }
 
 
+def looked_for_s(shape: Shape) -> float:
+    """How long was looked, from what was seen: the first of n instants and the last one span (n - 1) / (n + 1) of it.
+
+    A minute's look at a share in ten seconds saw its first message after 8 s and its last one 9 s before the end.
+    """
+    count = shape.request_count + shape.push_count
+    return shape.duration_s * (count + 1) / max(1, count - 1)
+
+
 def brief_judgeable(shape: Shape, brief: Brief) -> bool:
     """Whether there is enough to judge a short look: 12 s, three requests of one size and two pushes."""
     return brief.request_count >= 3 and brief.push_count >= 2 and shape.duration_s >= 12
@@ -139,7 +151,12 @@ def brief_judgeable(shape: Shape, brief: Brief) -> bool:
 
 def brief_llr_most(shape: Shape) -> float:
     """The most that a look so short may say."""
-    return SHORTEST_LLR_MOST if shape.duration_s < SHORTEST_MOST_S else BRIEF_LLR_MOST
+    return SHORTEST_LLR_MOST if looked_for_s(shape) < SHORTEST_MOST_S else BRIEF_LLR_MOST
+
+
+def brief_llr_least(shape: Shape) -> float:
+    """What any score that is told says in a look so long."""
+    return 0.0 if looked_for_s(shape) < SHORTEST_MOST_S else BRIEF_LLR_LEAST
 
 
 BRIEF_SIGNS = {

@@ -8,6 +8,7 @@ from datetime import datetime
 from davylamp.catalog.detections.mining_message_rhythm.brief import (
     BRIEF_MOST_S,
     brief_judgeable,
+    brief_llr_least,
     brief_llr_most,
     brief_of,
     brief_score,
@@ -29,11 +30,21 @@ READABLE_RATIO = 0.9
 HEAD_BYTES = 2048
 NO_BEGINNING = "OTH"
 """Zeek's word for a connection of which the beginning was not seen: there is no opening to leave out."""
+MET_OPEN = "established"
+"""The kernel's word for the same: a connection that the host's sensor met when it was open already."""
+# Sizes alone, without a byte of content, hold 22 of TLS or none: receipts of a few bytes are not told from answers. Of
+# 4,500 minutes of benign twins read from counters each 0.1 s, 1,150 judgeable, 11 reach 3.4, and of 1,500 of miners
+# 683 (of about 990 judgeable): ln(0.69 / upper 95 % bound of false alarms, 0.018).
+SIZES_ALONE_LLR_MOST = 3.6
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One connection with its shape and score; `asset` is the client's."""
+    """One connection with its shape and score; `asset` is the client's.
+
+    Args:
+        llr: what the score says: no more than was measured of such looks, and no less.
+    """
 
     row: Row
     asset: str
@@ -45,7 +56,7 @@ class Candidate:
     sizes_bytes: tuple[int, ...]
     shape: Shape
     score: float
-    llr_most: float
+    llr: float
     stratum_v2: bool
 
 
@@ -63,14 +74,17 @@ def read_candidate(row: Row) -> Candidate | None:
     encrypted = out.startswith(TLS_HEADS) or back.startswith(TLS_HEADS)
     application = "tls" if encrypted else _text(row.get("application"))
     overhead_bytes = overhead_of(application, _text(row.get("tls_version")))
-    exchange = read_exchange(times_s, sizes_bytes, overhead_bytes, row.get("state") == NO_BEGINNING)
+    opened_before = row.get("state") in (NO_BEGINNING, MET_OPEN)
+    exchange = read_exchange(times_s, sizes_bytes, overhead_bytes, opened_before)
     shape = exchange and shape_of(exchange, overhead_bytes)
     if not exchange or not shape:
         return None
     stratum_v2 = not encrypted and speaks_stratum_v2(times_s, sizes_bytes, *((back, out) if turned else (out, back)))
-    said = (LLR_MOST, LLR_MOST) if stratum_v2 else _score(exchange, shape, overhead_bytes)
+    said = (LLR_MOST, 0.0, LLR_MOST) if stratum_v2 else _score(exchange, shape, overhead_bytes)
     if not said:
         return None
+    found, least, most = said
+    llr = min(found, SIZES_ALONE_LLR_MOST) if not (application or out or back) else max(found, least)
     local, remote = ("dst", "src") if turned else ("src", "dst")
     asset = row.get("peer_asset") if turned else row.get("asset")
     port = row.get(f"{remote}_port")
@@ -84,18 +98,20 @@ def read_candidate(row: Row) -> Candidate | None:
         times_s=times_s,
         sizes_bytes=sizes_bytes,
         shape=shape,
-        score=said[0],
-        llr_most=said[1],
+        score=found,
+        llr=min(llr, most),
         stratum_v2=stratum_v2,
     )
 
 
-def _score(exchange: Exchange, shape: Shape, overhead_bytes: int) -> tuple[float, float] | None:
-    """The score and the most it may say, from the model of the look's length; None where there is too little."""
+def _score(exchange: Exchange, shape: Shape, overhead_bytes: int) -> tuple[float, float, float] | None:
+    """The score, and the least and the most it says, from the model of the look's length; None if too little."""
     if shape.duration_s >= BRIEF_MOST_S:
-        return (score(shape), LLR_MOST) if judgeable(shape) else None
+        return (score(shape), 0.0, LLR_MOST) if judgeable(shape) else None
     brief = brief_of(exchange, overhead_bytes)
-    return (brief_score(shape, brief), brief_llr_most(shape)) if brief_judgeable(shape, brief) else None
+    if not brief_judgeable(shape, brief):
+        return None
+    return brief_score(shape, brief), brief_llr_least(shape), brief_llr_most(shape)
 
 
 def says_otherwise(out: bytes, back: bytes) -> bool:

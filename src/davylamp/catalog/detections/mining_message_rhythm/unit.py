@@ -30,7 +30,8 @@ class MiningMessageRhythm(Detection):
     What it sees.
     TCP connections, in clear or inside TLS 1.2 or 1.3, whose client sends messages of one or two
     sizes at memoryless instants, gets a short answer of one size to each, and whose server sends
-    larger messages of one or two sizes that nobody asked for: shares, their answers, and jobs.
+    larger messages of one or two sizes that nobody asked for: shares, their answers, and jobs. Where the host's sensor
+    may not listen to packets, it tells sizes and instants from the kernel's counters, asked ten times a second.
 
     Why it matters.
     A miner behind TLS, an unlisted name, a private proxy or port 443 shows neither its words nor a
@@ -61,15 +62,19 @@ class MiningMessageRhythm(Detection):
     told below not to be told apart. Other seeds of that simulator were looked at while features were
     chosen, and four of its kinds stand in another form among the 26.
     A look under four minutes (`davylamp scan host` watches a suspect's connection for one) has a model of its own,
-    judged from 12 s with three requests of one size and two pushes. Few messages prove nothing one by one, so the same
-    signs are also taken together: one size asked, each answered by one short size, one larger size that nobody
+    judged from 12 s with three requests of one size and two pushes. Few messages prove nothing one by one, so the
+    same signs are also taken together: one size asked, each answered by one short size, one larger size that nobody
     asked for, at no fixed delay after a request, and gaps whose distance from an exponential is that of so few
-    (Lilliefors). `bench/fit_message_brief.py` fits it on looks of 20 s to 4 minutes, four of five begun in the middle,
-    and measures it on other seeds, at a score of 2: from 45 s on, 4,555 of 4,688 judgeable mining looks (of 5,349) are
-    caught and 15 of 8,855 judgeable benign ones mistaken; below, 989 of 1,092 (of 2,651) and 19 of 903. Of minutes
-    with shares 2 to 6 s and jobs 10 to 60 s apart 1,074 of 1,190 are caught; of the public benign captures, whole or
-    cut to such looks, none is mistaken. The LLR is the score, clipped at 6.0 from 45 s on, where scores of 6 and more
-    support 6.6, and at 3.3 below. 22 of the 34 mistakes are answers in two parts.
+    (Lilliefors). `bench/fit_message_brief.py` fits it on looks of 20 s to 4 minutes, four of five begun in the
+    middle, and measures it on other seeds, at a score of 2: from 45 s on, 4,555 of 4,688 judgeable mining looks (of
+    5,349) are caught and 15 of 8,855 judgeable benign ones mistaken; below, 989 of 1,092 (of 2,651) and 19 of 903.
+    Of minutes with shares 2 to 6 s and jobs 10 to 60 s apart 1,074 of 1,190 are caught; of the public benign
+    captures, whole or cut to such looks, none is mistaken. The LLR is the score, clipped at 6.0 from 45 s on, where
+    scores of 6 and more support 6.6 and those of 2 to 4 together 4.0 (`BRIEF_LLR_LEAST`: none says less than 3.5),
+    and at 3.3 below; how long was looked is told from the first and the last message and their number
+    (`looked_for_s`), since the first share of a minute's look comes seconds after its beginning. Where no byte of
+    content was seen, as with counters, whether TLS adds 22 to each size is unknown: it is clipped at 3.6
+    (`SIZES_ALONE_LLR_MOST`). 22 of the 34 mistakes are answers in two parts.
     Stratum version 2 needs no TLS and its messages are shorter than any in JSON, so it is not weighed: a connection
     that opens by Noise as its specification says (64 bytes, then 234, none of them readable), whose frames are all
     38 bytes longer than a message can be short, with two shares of one of its sizes and two jobs, has LLR 5.3 (of
@@ -130,9 +135,7 @@ class MiningMessageRhythm(Detection):
                 process = process_asset(row).name if isinstance(row.get("process_pid"), int) else ""
                 best.setdefault((found.asset, found.remote_ip, found.remote_port, process), []).append(found)
         for key in sorted(best):
-            yield self._finding(
-                sorted(best[key], key=lambda found: (-min(found.score, found.llr_most), found.started_at))
-            )
+            yield self._finding(sorted(best[key], key=lambda found: (-found.llr, -found.score, found.started_at)))
 
     def _finding(self, found: Sequence[Candidate]) -> Finding:
         first = found[0]
@@ -152,7 +155,7 @@ class MiningMessageRhythm(Detection):
             because=_because(first, len(found)),
             first_seen=started_at,
             last_seen=ended_at,
-            llr=round(min(first.score, first.llr_most), 2),
+            llr=round(first.llr, 2),
             confidence=Confidence.MEDIUM if first.score >= CLEAR_LLR else Confidence.LOW,
             severity=Severity.HIGH if first.score >= CLEAR_LLR else Severity.MEDIUM,
             evidence=evidence_of([one.row for one in found], CITED),

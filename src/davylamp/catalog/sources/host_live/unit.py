@@ -18,6 +18,7 @@ CLASSES = (
     "process_activity",
     "process_usage",
     "socket_usage",
+    "network_activity",
     "listening_port",
     "startup_item",
     "service_state",
@@ -42,7 +43,8 @@ class HostLive(SqlSource):
     file into the case and reads it; `davylamp watch` writes them to its spool.
 
     What it gives.
-    Processes, what they used, connections with the kernel's counters, listening ports, what starts by itself,
+    Processes, what they used, connections with the kernel's counters, sizes and times of suspects' messages where
+    packets may not be kept, listening ports, what starts by itself,
     services, settings (resolvers, hosts file, sshd's options, users, kernel modules), the machine's own CPU, DNS
     questions, log-ins, changed files, and what the sensor says of itself.
 
