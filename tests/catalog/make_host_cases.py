@@ -205,8 +205,8 @@ def steady_compute() -> None:
     made = HostFile(60)
     started = made.process(750, "python3", age_s=500)
     for number in range(10):
-        worker = made.process(751 + number, "solver", age_s=-6.0 * number, parent_process_pid=750)
-        made.burns(751 + number, worker, cpus=1.0, only=range(6 * number, 6 * number + 6))
+        begun_at = made.process(751 + number, "solver", age_s=-6.0 * number, parent_process_pid=750)
+        made.burns(751 + number, begun_at, cpus=1.0, only=range(6 * number, 6 * number + 6))
     made.connection(750, started, mining(60, 9), POOL)
     made.write(unit, "misses_workers_that_live_for_seconds")
 
