@@ -16,6 +16,8 @@ from davylamp.agent.record import Look
 from davylamp.agent.sockets import STATES, Socket, same_socket
 
 ASKED_EVERY_S = 0.1
+# A question may come late, on a machine that many want.
+LATE_MOST_S = 1.0
 # Connections asked for at once: a question takes 0.1 ms, so that these take 3 % of a CPU at the most.
 ASKED_COUNT = 32
 # Messages kept of one connection; a minute of a share a second holds 200.
@@ -47,6 +49,7 @@ class Heard:
 class _Followed:
     last: Socket
     heard: list[Heard] = field(default_factory=list)
+    told_count: int = 0
 
 
 @dataclass
@@ -56,8 +59,15 @@ class CountedMessages:
     connections: Connections
     followed: dict[str, _Followed] = field(default_factory=dict)
 
-    def follow(self, wanted: Sequence[tuple[Socket, int]]) -> None:
-        """Takes up connections; what is followed already stays so."""
+    def follow(self, wanted: Sequence[tuple[Socket, int]], only: bool = False) -> None:
+        """Takes up connections; what is followed already stays so.
+
+        Args:
+            only: forget every other one.
+        """
+        if only:
+            named = {each.uid for each, _ in wanted}
+            self.followed = {uid: each for uid, each in self.followed.items() if uid in named}
         for each, _ in wanted:
             if each.namespace is None and each.uid not in self.followed and len(self.followed) < ASKED_COUNT:
                 self.followed[each.uid] = _Followed(each)
@@ -73,10 +83,11 @@ class CountedMessages:
                 each.last = now
 
     def record(self, look: Look) -> None:
-        """Writes what was heard of each connection."""
+        """Writes what was heard of each connection, from the beginning on, where it is more than was written last."""
         for each in self.followed.values():
-            if not each.heard:
+            if len(each.heard) == each.told_count:
                 continue
+            each.told_count = len(each.heard)
             messages = sorted(single_messages(each.heard), key=lambda one: one.at)
             first = each.last
             look.recorder.record(
@@ -113,7 +124,7 @@ def gained(before: Socket, now: Socket, at: float) -> list[Heard]:
         ),
     ):
         if size:
-            found.append(Heard(at - min(ago_s or 0.0, ASKED_EVERY_S), sent, size, max(1, segments or 1)))
+            found.append(Heard(at - min(ago_s or 0.0, LATE_MOST_S), sent, size, max(1, segments or 1)))
     return found
 
 

@@ -13,7 +13,10 @@ LONGEST_S = 285.0
 # A process that has just begun to burn is judged when it has burned so long: after twenty-five seconds there are the
 # eight windows that `steady_compute_thin_socket` asks for, later ones make it surer. A miner at full load is to be an
 # incident within a minute, so three times within it.
-AGES_S = (25.0, 37.0, 50.0, 100.0, 160.0)
+AGES_S = (25.0, 37.0, 48.0, 100.0, 160.0)
+# The last one within the minute is the surest: on a loaded machine, where a judging takes 3 to 5 s of CPU instead of
+# one, an earlier one would leave nothing for it (a miner behind TLS was judged after 25 s and then not for minutes).
+SUREST_S = 48.0
 # Who burns less than this of one core, from its beginning on, waits for the judging that comes anyway.
 LEAST_RATIO = 0.1
 # A changed file is judged soon, and a package manager that changes a hundred is given time to finish.
@@ -34,6 +37,7 @@ class JudgeTrigger:
 
     budget: Budget
     _judgings_count: int = 0
+    _cost_s: float = 0.0
     _judged_s: float | None = None
     _changed_s: float | None = None
     _ages: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -73,6 +77,7 @@ class JudgeTrigger:
     def judged(self, cpu_s: float) -> None:
         """Judging has ended and has cost so much."""
         self._judgings_count += 1
+        self._cost_s = cpu_s
         if self._judgings_count > 1:  # the first belongs to the start of the watch
             self.budget.spend(cpu_s)
 
@@ -83,7 +88,9 @@ class JudgeTrigger:
         lasted_s = max(at_s - burner.since_s, 1e-6)
         if burner.spent_s < LEAST_RATIO * lasted_s:
             return False
-        return _age(burner, at_s) > self._ages.get((burner.pid, burner.start_ticks), 0)
+        if _age(burner, at_s) <= self._ages.get((burner.pid, burner.start_ticks), 0):
+            return False
+        return lasted_s >= SUREST_S or self.budget.allows(self._cost_s)
 
 
 def _age(burner: Burner, at_s: float) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from davylamp.agent import procfs
 from davylamp.agent.budget import Budget, Meter
 from davylamp.agent.connections import Connections
+from davylamp.agent.counted_messages import CountedMessages
 from davylamp.agent.details import Reader, users_of
 from davylamp.agent.dns_packets import DnsPackets
 from davylamp.agent.file_changes import FileChanges
@@ -39,6 +40,9 @@ TICK_SHARE, PROCESSES_SHARE, SOCKETS_SHARE, SMALL_SHARE = 0.15, 0.15, 0.08, 0.02
 JUDGING_SAVED_S = 480.0
 TICK_S, CPU_S, SOCKETS_S, LOGS_S, LOSSES_S, MINUTE_S, HIDDEN_S = 2.0, 5.0, 10.0, 5.0, 10.0, 60.0, 300.0
 PACKETS_AT_ONCE_COUNT = 64
+# Where packets are refused, the counters of fresh suspects' connections tell their messages; so often two of one
+# direction seldom fall together.
+COUNTERS_S, COUNTERS_SHARE = 0.2, 0.15
 
 Say = Callable[[str, dict[str, object]], None]
 
@@ -114,6 +118,8 @@ class Sensor:
         self._paused = False
         self._packets_refused = ""
         self._close_sockets: Job | None = None
+        self.messages: CountedMessages | None = None
+        self._counters = Job("counters", self._ask_counters, COUNTERS_S, cap * COUNTERS_SHARE)
 
     def run(self) -> None:
         """Senses until it ends; leaves the spool consistent whatever happens."""
@@ -146,6 +152,7 @@ class Sensor:
         connections = Connections(self.table)
         if connections.open(look):
             self.sockets = SocketWatch(connections)
+            self.messages = CountedMessages(connections)
         self._open_dns(look)
         if self.files.open(look):
             self.selector.register(self.files, selectors.EVENT_READ, self._take_file_changes)
@@ -242,15 +249,25 @@ class Sensor:
         now, burners = time.monotonic(), self.processes.windows.burners
         found = self.sockets.look(Look(self.recorder, time.time()), now, burners.keys(), before_judging)
         self.packets.follow(found, self.sockets.base, burners, now)
+        if self.messages is not None and self.packets.refused:
+            self.messages.follow(self.packets.wanted, only=True)
+            others = [job for job in self.jobs.jobs if job is not self._counters]
+            self.jobs.jobs = [*others, self._counters] if self.messages.followed else others
         owners = {self.sockets.base.owner_of.get(each.inode) for each in found}
         for pid, burner in burners.items():
             burner.talks = bool(owners & family_of([pid], self.table.stats))
+
+    def _ask_counters(self) -> None:
+        if self.messages is not None:
+            self.messages.ask(time.time())
 
     def _before_judging(self) -> None:
         """What is judged ends with what is so now."""
         self.processes.close_windows()
         if self.sockets is not None:
             self._look_at_sockets(before_judging=True)
+        if self.messages is not None:
+            self.messages.record(Look(self.recorder, time.time()))
         self.logs.poll()
         self.spool.flush()
 
@@ -290,7 +307,8 @@ class Sensor:
             self.sockets.state_refused(Look(self.recorder, at))
         if self.packets.refused and self.packets.refused != self._packets_refused:
             self._packets_refused = self.packets.refused
-            Look(self.recorder, at).could_not_look("packets", self.packets.refused)
+            counted = "; sizes and times of messages are told from the kernel's counters, words are not seen"
+            Look(self.recorder, at).could_not_look("packets", self.packets.refused + counted)
         for name, count, reason in losses:
             self.recorder.record("sensor_state", at, kind="lost", name=name, lost_count=count, reason=reason)
 

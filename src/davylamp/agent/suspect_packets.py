@@ -31,10 +31,12 @@ class SuspectPackets:
     Args:
         folder: where the captures lie.
         refused: why nothing can be listened to; empty when it can.
+        wanted: connections that it would listen to, each with its process.
     """
 
     folder: str
     refused: str = ""
+    wanted: list[tuple[Socket, int]] = field(default_factory=list)
     _capture: Capture | None = None
     _out: BinaryIO | None = None
     _path: str = ""
@@ -62,6 +64,7 @@ class SuspectPackets:
         if self._found_loud([each for each, _ in wanted], at_s):
             self.close()
             wanted = [(each, pid) for each, pid in wanted if each.uid not in self._loud]
+        self.wanted = wanted
         if wanted:
             self._wanted_s = at_s
         elif at_s - self._wanted_s > KEPT_OPEN_S:

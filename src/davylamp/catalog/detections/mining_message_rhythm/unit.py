@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from davylamp.catalog.detections.mining_message_rhythm.candidate import Candidate, read_candidate
+from davylamp.catalog.detections.mining_message_rhythm.candidate import MET_OPEN, Candidate, read_candidate
 from davylamp.catalog.detections.mining_message_rhythm.features import Shape
 from davylamp.catalog.detections.mining_message_rhythm.model import LLR_FEWEST
 from davylamp.kit.detection import Detection, Facts, Row
@@ -135,7 +135,8 @@ class MiningMessageRhythm(Detection):
                 process = process_asset(row).name if isinstance(row.get("process_pid"), int) else ""
                 best.setdefault((found.asset, found.remote_ip, found.remote_port, process), []).append(found)
         for key in sorted(best):
-            yield self._finding(sorted(best[key], key=lambda found: (-found.llr, -found.score, found.started_at)))
+            told = _last_told(best[key])
+            yield self._finding(sorted(told, key=lambda found: (-found.llr, -found.score, found.started_at)))
 
     def _finding(self, found: Sequence[Candidate]) -> Finding:
         first = found[0]
@@ -165,6 +166,14 @@ class MiningMessageRhythm(Detection):
             compute=[usage],
             series=[_series(first)],
         )
+
+
+def _last_told(found: Sequence[Candidate]) -> Iterator[Candidate]:
+    """A sensor that goes on tells a connection again from its beginning: its last word holds the others."""
+    last: dict[object, Candidate] = {}
+    for number, each in enumerate(sorted(found, key=lambda one: one.ended_at)):
+        last[each.row["src_port"] if each.row.get("state") == MET_OPEN else f"connection {number}"] = each
+    yield from last.values()
 
 
 def _observables(found: Candidate) -> Iterator[Observable]:
