@@ -227,3 +227,17 @@ def emulated(*words: str) -> Iterator[subprocess.Popen[bytes]]:
             yield child
         finally:
             child.kill()
+
+
+def test_a_judging_whose_sensor_was_killed_ends_quietly(tmp_path: Path) -> None:
+    """Its lines go nowhere; a traceback on the terminal is all that a user saw of it."""
+    command = [sys.executable, "-m", "davylamp.app.judge_spool", "--case", str(tmp_path / "case")]
+    subprocess.run([*command, "--prepare"], env=ENVIRONMENT, check=True, timeout=120)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        ended = subprocess.run(command, env=ENVIRONMENT, stdout=write_end, stderr=subprocess.PIPE, timeout=120)
+    finally:
+        os.close(write_end)
+    assert b"Traceback" not in ended.stderr
+    assert ended.returncode == 0

@@ -6,6 +6,7 @@ Runs in a short-lived process (`python -m davylamp.app.judge_spool`), so that th
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -170,7 +171,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DavylampError as error:
         sys.stderr.write(f"davylamp watch: {error}\n")
         return 2
-    _tell(judged, folder, change_as_json if options.format == "jsonl" else change_as_text, options.alert)
+    render = change_as_json if options.format == "jsonl" else change_as_text
+    try:
+        _tell(judged, folder, render, options.alert)
+    except BrokenPipeError:
+        # The sensor was killed meanwhile; what is left in the buffer would be tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     judged.known.save(WatchPlaces(folder).known)
     return 0
 
