@@ -220,6 +220,17 @@ def test_years_are_counted_back_over_new_year() -> None:
     assert years[600:] == [2025] + [2026] * 300
 
 
+def test_a_start_before_the_clock_was_set_is_no_new_year() -> None:
+    """A machine without a clock writes 1 January until it has the time; what stood before was moved a year back."""
+    september = [f"Sep  {day} 10:00:00" for day in range(1, 9)]
+    for start in (["Jan  1 00:00:07"] * 3, ["Feb 30 10:00:00"]):
+        for back in ("Sep  8 10:01:00", "Sep 11 09:00:00"):
+            told = _times([*september, *start, back], datetime(2026, 9, 12, tzinfo=UTC))
+            assert [moment.year for moment in told] == [2026] * len(told)
+    long = ["Sep  8 10:00:00"] * 300 + ["Jan  1 00:00:07"] * 3 + ["Sep  8 11:00:00"] * 900
+    assert {moment.year for moment in _times(long, datetime(2026, 9, 12, tzinfo=UTC))} == {2026}
+
+
 def test_no_line_is_dated_after_the_file_was_last_written() -> None:
     """A log of December, copied in January or looked at in November, is of the year before."""
     november = datetime(2026, 11, 24, tzinfo=UTC)

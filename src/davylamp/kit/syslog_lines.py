@@ -40,6 +40,8 @@ _NEW_YEARS_MAX_COUNT = 50
 _NEW_YEAR_KEY = 34
 _YEAR_END_KEY = 414
 _LATE_LINES_COUNT = 100_000
+_LONG_BACK, _SOON_AFTER = 192, 8
+"""Half a year, and a week, of such days."""
 _NEAR_YEAR = f"""(last_year - coalesce(list_sum(list_transform(new_year_lines, lambda first_line:
     CASE WHEN line < first_line OR (month * 32 + day >= {_YEAR_END_KEY} AND line < first_line + {_LATE_LINES_COUNT})
     THEN 1 ELSE 0 END)), 0))"""
@@ -207,14 +209,23 @@ def dated(relation: str, modified_at: datetime) -> str:
     """
     modified_key = modified_at.month * 32 + modified_at.day + 2
     return f"""
-    WITH blocks AS (SELECT line // 256 AS block, month * 32 + day AS day_key, min(line) AS first_line
+    WITH blocks AS (SELECT line // 256 AS block, month * 32 + day AS day_key, min(line) AS first_line,
+            max(line) AS final_line
         FROM {relation} AS stamped WHERE NOT has_year AND month > 0 GROUP BY 1, 2),
+    neighbours AS (SELECT *, lag(day_key) OVER (ORDER BY first_line) AS key_before,
+            lag(final_line) OVER (ORDER BY first_line) AS line_before,
+            lead(day_key) OVER (ORDER BY first_line) AS key_after
+        FROM blocks),
+    -- A day alone, from which the log returns to where it was: a machine without a clock starts on 1 January.
+    settled AS (SELECT first_line, day_key FROM neighbours WHERE NOT coalesce(
+        key_before - day_key > {_LONG_BACK} AND NOT (key_before >= {_YEAR_END_KEY} AND day_key <= {_NEW_YEAR_KEY})
+        AND (line_before > first_line OR key_after BETWEEN key_before AND key_before + {_SOON_AFTER}), false)),
     days_in_order AS (SELECT first_line, day_key, coalesce(min(day_key) OVER (ORDER BY first_line
             ROWS BETWEEN 8 PRECEDING AND 1 PRECEDING), 999) <= {_NEW_YEAR_KEY} AND day_key >= {_YEAR_END_KEY} AS is_late
-        FROM blocks),
+        FROM settled),
     steps AS (SELECT first_line, day_key - lag(day_key) OVER (ORDER BY first_line) AS moved_days
         FROM days_in_order WHERE NOT is_late),
-    new_years AS (SELECT first_line FROM steps WHERE moved_days < -192 ORDER BY first_line
+    new_years AS (SELECT first_line FROM steps WHERE moved_days < -{_LONG_BACK} ORDER BY first_line
         LIMIT {_NEW_YEARS_MAX_COUNT}),
     turns AS (SELECT coalesce(list(first_line), []) AS new_year_lines FROM new_years),
     ends AS (SELECT {modified_at.year} - CASE WHEN coalesce(arg_max(day_key, first_line), 0) > {modified_key}
