@@ -357,6 +357,16 @@ def test_a_pool_on_an_address_of_the_machine_itself_is_looked_for_there_and_not_
     assert "traffic to 192.0.2.1," in " ".join(made.next_steps)
 
 
+def test_where_an_api_was_called_from_is_not_what_the_machine_is_cut_off_from() -> None:
+    launch = finding("launch", "audit", 7.0, hosts=("i-1",), accounts=("1234",))
+    launch = replace(launch, observables=(Observable("ip", "198.51.100.7"),))
+    heard = replace(
+        finding("heard", "wire", 9.0, fact=True, hosts=("i-1",)), observables=(Observable("ip", "192.0.2.1"),)
+    )
+    [made] = incidents(launch, heard)
+    assert any(step.startswith("Cut i-1 off from outgoing traffic to 192.0.2.1,") for step in made.next_steps)
+
+
 def test_every_process_is_frozen_with_what_it_started_and_its_image_kept() -> None:
     [made] = incidents(
         finding("a", "wire", 9.0, fact=True, process="7@a"), finding("b", "wire", 9.0, fact=True, process="12@b")

@@ -61,8 +61,12 @@ def _host_steps(findings: Sequence[Finding], hosts: str) -> list[str]:
 
 
 def _cut_off(telling: Sequence[Finding], hosts: str) -> list[str]:
-    """What lies behind an address of the machine's own is reached through another program there."""
-    remotes = _values(telling, "mining", ("ip", "domain"))
+    """What lies behind an address of the machine's own is reached through another program there.
+
+    The address an API was called from is not one that the machine speaks with.
+    """
+    spoken_with = [each for each in telling if each.group != "audit"]
+    remotes = _values(spoken_with, "mining", ("ip", "domain"))
     here = {remote for remote in remotes if _is_loopback(remote)}
     elsewhere = _joined(remotes - here)
     steps = []
