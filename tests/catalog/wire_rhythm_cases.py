@@ -98,6 +98,16 @@ def _stratum_v2(seed: int, share_bytes: int = 24, job_bytes: int = 49, receipt_e
     return in_order([*said, *(Message(at_s, outbound, rng.randbytes(38 + size)) for at_s, outbound, size in spoken)])
 
 
+def _language_server(seed: int) -> Dialogue:
+    """An editor left open: few requests, each answered, and notices of any length that nobody asked for."""
+    rng = random.Random(seed)
+    said = [Message(0.0, True, rng.randbytes(120)), Message(0.1, False, rng.randbytes(107))]
+    for at_s in (60.0, 95.0, 240.0):
+        said += [Message(at_s, True, rng.randbytes(120)), Message(at_s + 0.1, False, rng.randbytes(100))]
+    notices = exponential_instants(rng, 11.0, 1.0, 300.0)
+    return in_order([*said, *(Message(at_s, False, rng.randbytes(rng.randrange(130, 560))) for at_s in notices)])
+
+
 def _encrypted_node(seed: int) -> Dialogue:
     """A node's own encrypted transport (BIP 324) that begins with as many bytes: key alone, key with 170 of garbage."""
     rng = random.Random(seed)
@@ -145,6 +155,7 @@ def quiet() -> Iterator[Case]:
         version = "1.2" if number % 2 else "1.3"
         dialogue = twin_dialogue(name, 21, duration_s)
         yield f"quiet_on_{name}.pcap", one(encrypted(dialogue, number, version=version), server_port=8883)
+    yield "quiet_on_language_server.pcap", one(encrypted(_language_server(26), 26), server_port=443)
     yield "quiet_on_encrypted_node.pcap", one(_encrypted_node(25), server_port=8333)
 
 

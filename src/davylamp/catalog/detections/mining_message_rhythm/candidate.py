@@ -15,7 +15,7 @@ from davylamp.catalog.detections.mining_message_rhythm.brief import (
 )
 from davylamp.catalog.detections.mining_message_rhythm.exchange import Exchange, read_exchange
 from davylamp.catalog.detections.mining_message_rhythm.features import Shape, shape_of
-from davylamp.catalog.detections.mining_message_rhythm.model import LLR_MOST, judgeable, overhead_of, score
+from davylamp.catalog.detections.mining_message_rhythm.model import LLR_MOST, judgeable, overhead_of, score, sends_jobs
 from davylamp.catalog.detections.mining_message_rhythm.noise import speaks_stratum_v2
 from davylamp.kit.detection import Row
 from davylamp.kit.findings import instant
@@ -107,7 +107,7 @@ def read_candidate(row: Row) -> Candidate | None:
 def _score(exchange: Exchange, shape: Shape, overhead_bytes: int) -> tuple[float, float, float] | None:
     """The score, and the least and the most it says, from the model of the look's length; None if too little."""
     if shape.duration_s >= BRIEF_MOST_S:
-        return (score(shape), 0.0, LLR_MOST) if judgeable(shape) else None
+        return (score(shape), 0.0, LLR_MOST) if judgeable(shape) and sends_jobs(shape) else None
     brief = brief_of(exchange, overhead_bytes)
     if not brief_judgeable(shape, brief):
         return None

@@ -73,6 +73,19 @@ def judgeable(shape: Shape) -> bool:
     return shape.push_count >= 3 and shape.request_count >= 2 and shape.duration_s >= 40
 
 
+JOBS_FEWEST_COUNT = 4
+JOBS_REPEATED_RATIO_FEWEST = 0.5
+
+
+def sends_jobs(shape: Shape) -> bool:
+    """Whether the pushes can be jobs at all: from four on, half of them repeat one of three sizes.
+
+    The weights let other signs make up for it: a language server's three requests of one size and 26 notices of any
+    size scored 2.8. Of 457 emulated miners that are caught none has under 0.6.
+    """
+    return shape.push_count < JOBS_FEWEST_COUNT or shape.push_fixed_ratio >= JOBS_REPEATED_RATIO_FEWEST
+
+
 LLR_FEWEST = 2.0
 LLR_MOST = 5.3
 SIGNS = {

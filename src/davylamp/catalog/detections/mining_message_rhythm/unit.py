@@ -61,6 +61,9 @@ class MiningMessageRhythm(Detection):
     minutes, and of 1,740 connections of 58 benign kinds 2 (0.1 %), but all 30 of the one kind that is
     told below not to be told apart. Other seeds of that simulator were looked at while features were
     chosen, and four of its kinds stand in another form among the 26.
+    Before it is weighed, half of four pushes and more must repeat one of three sizes (no emulated miner that is caught
+    has under 60 %); the figures above are without this rule. It was found with a simulator of a language server, whose
+    few requests are of one size and whose notices are of any.
     A look under four minutes (`davylamp scan host` watches a suspect's connection for one) has a model of its own,
     judged from 12 s with three requests of one size and two pushes. Few messages prove nothing one by one, so the
     same signs are also taken together: one size asked, each answered by one short size, one larger size that nobody
