@@ -97,6 +97,9 @@ def test_a_group_in_a_new_region_is_priced_once(tmp_path: Path) -> None:
         ),
     ]
     cost = _incident(tmp_path, [*own_work(), *records])["cost"]
-    # The machine that was tried by a dry run is one of those that were then started.
-    assert cost["exposure_24h_usd"] == pytest.approx(24 * cost["run_rate_usd_per_hour"], rel=0.001)
+    # The machine that was tried by a dry run is one of those that were then started; the group may grow to its limit.
+    usd_each = cost["run_rate_usd_per_hour"] / 20
+    assert cost["exposure_24h_usd"] == pytest.approx(24 * usd_each * 999, rel=0.001)
+    (limit,) = [sentence for sentence in cost["basis"] if "may grow" in sentence]
+    assert limit.startswith("g0 may grow to 999, 979 more x g5.12xlarge $")
     assert not any("instance type unknown" in sentence for sentence in cost["basis"]), cost["basis"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from davylamp.cost.bill import Bill, total
-from davylamp.cost.launched import bill_launched, bill_requested
+from davylamp.cost.launched import bill_launched, bill_limits, bill_requested
 from davylamp.cost.price_book import PriceBook
 from davylamp.cost.stolen import bill_stolen
 from davylamp.cost.windows import Segment, at_rest, close_known_ends, disjoint_segments, stopped_at
@@ -35,11 +35,14 @@ def assess(
     stolen: dict[str, list[ComputeUsage]] = {}
     started: dict[str, list[ComputeUsage]] = {}
     requested: dict[str, ComputeUsage] = {}
+    limits: dict[str, ComputeUsage] = {}
     for usage in usages:
         if usage.model == "stolen":
             stolen.setdefault(usage.asset, []).append(usage)
         elif usage.model == "requested":
             requested.setdefault(_resource_key(usage), usage)
+        elif usage.model == "limit":
+            limits.setdefault(_resource_key(usage), usage)
         else:
             started.setdefault(_resource_key(usage), []).append(usage)
     bills: list[Bill] = []
@@ -54,7 +57,9 @@ def assess(
     resources = {key: _segments(close_known_ends(started[key]), now_at, known_ends.get(key)) for key in sorted(started)}
     launched = bill_launched(resources, book)
     asked = bill_requested([requested[key] for key in sorted(requested) if key not in started], book)
-    return _cost([*bills, launched, _beyond(asked, launched)])
+    return _cost(
+        [*bills, launched, _beyond(asked, launched), bill_limits([limits[key] for key in sorted(limits)], book)]
+    )
 
 
 def _beyond(asked: Bill, launched: Bill) -> Bill:

@@ -60,9 +60,23 @@ def _launched_said(price: str, gpu_count: int, machines: int, hours: float, bill
 
 def _usages_said(usages: Sequence[ComputeUsage]) -> list[str]:
     """Where the first few usages are from, in their own words, and how many more there are."""
-    said = sorted({usage.basis for usage in usages})
+    return _at_most(sorted({usage.basis for usage in usages}))
+
+
+def _at_most(said: list[str]) -> list[str]:
     more = [f"and {len(said) - SAID_COUNT} more of this kind"] if len(said) > SAID_COUNT else []
     return [*said[:SAID_COUNT], *more]
+
+
+def bill_limits(usages: Sequence[ComputeUsage], book: PriceBook) -> Bill:
+    """What groups may still start by their own limits: exposure only (knowledge base, cost 1.4)."""
+    exposure, basis = 0.0, set()
+    for usage in usages:
+        price = price_of(usage, book)
+        day_usd = price.usd_per_hour * usage.count * HOURS_PER_DAY
+        exposure += day_usd
+        basis.add(f"{usage.basis}, {usage.count} more x {price.basis}; {format_usd(day_usd)} in 24 hours if it does")
+    return Bill(exposure_24h_usd=exposure, basis=tuple(_at_most(sorted(basis))))
 
 
 def bill_requested(usages: Sequence[ComputeUsage], book: PriceBook) -> Bill:

@@ -37,7 +37,7 @@ class Cost:
         billed_extra_usd: what the invoice grows by, so far.
         capacity_lost_usd: paid for anyway, used by the attacker, so far.
         run_rate_usd_per_hour: what it costs now, per hour (billed and capacity together).
-        exposure_24h_usd: what the next 24 hours cost if nobody acts.
+        exposure_24h_usd: what the next 24 hours cost if nobody acts, and groups grow to their limits.
         low_usd, high_usd: bounds of billed and capacity together, so far.
         basis: sentences naming price, usage and model.
     """

@@ -13,7 +13,8 @@ class ComputeUsage:
     Args:
         model: how it reaches the bill: `stolen` (share of a machine that was running anyway),
             `launched` (the attacker started it: all of it is billed), `serverless` (priced per
-            vCPU-hour and GiB-hour), `requested` (asked for, not started: exposure only).
+            vCPU-hour and GiB-hour), `requested` (asked for, not started: exposure only), `limit` (what a group may
+            start beyond that: exposure only).
         asset: asset name the usage belongs to; empty for a launched resource.
         instance_type: provider's type name; empty when unknown.
         region: provider's region; empty when unknown.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
+from davylamp.catalog.detections.compute_launch_burst.limits import limits_of
 from davylamp.catalog.detections.compute_launch_burst.surprise import Baseline, surprise_digits
 from davylamp.kit.audit import audit_finding, called_by, count_of, failed, listed, number, request, text_of, texts
 from davylamp.kit.detection import Detection, Facts, Row
@@ -120,7 +121,10 @@ class ComputeLaunchBurst(Detection):
                 ids=ids,
                 types=[launch.instance_type for launch in launches],
                 calls_count=_calls_count(launching),
-                compute=usages_of(_without_repeats(launches), "launched by the calls cited, at list price"),
+                compute=[
+                    *usages_of(_without_repeats(launches), "launched by the calls cited, at list price"),
+                    *limits_of(launching, templates),
+                ],
             )
 
     def _llr(self, rows: Sequence[Row], launches: Sequence[Launch], facts: Facts, short: bool) -> float:
