@@ -154,7 +154,9 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return tuple(_plain(item) for item in value)
     if isinstance(value, float | Decimal):
-        return int(value) if value == int(value) else f"{value:.9g}"
+        # A sum of fractions may miss a whole number by its last digit, in one order of adding and not in another.
+        near = value if value == int(value) else float(f"{value:.9g}")
+        return int(near) if near == int(near) else f"{value:.9g}"
     return value
 
 
