@@ -44,14 +44,13 @@ check: $(VENV)/.dev lint types layers ## under a minute: lint, types, layers, ho
 
 # Tests that look at this machine wait most of their time, and one after another: beside the others they cost no time.
 test: system $(VENV)/.spark lint types layers ## everything that CI runs: test-live and test-rest side by side
-	@echo "each half of the tests is shown when it ends"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going test-live test-rest
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going test-live test-rest
 
 test-live: $(VENV)/.spark ## tests that look at this machine or play on it, one after another
 	@$(BIN)/python -m pytest -m live
 
-test-rest: $(VENV)/.spark ## all other tests, on two cores, giving way to test-live
-	@nice $(BIN)/python -m pytest -m "not live" -n 2 --dist worksteal
+test-rest: $(VENV)/.spark ## all other tests, on two cores
+	@$(BIN)/python -m pytest -m "not live" -n 2 --dist worksteal
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
