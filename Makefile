@@ -47,10 +47,10 @@ test: system $(VENV)/.spark lint types layers ## everything that CI runs: test-l
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going test-live test-rest
 
 test-live: $(VENV)/.spark ## tests that look at this machine or play on it, one after another
-	@$(BIN)/python -m pytest -m live
+	@$(BIN)/python -m pytest -m live --durations=15
 
 test-rest: $(VENV)/.spark ## all other tests, on two cores
-	@$(BIN)/python -m pytest -m "not live" -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -m "not live" -n 2 --dist worksteal --durations=15
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
