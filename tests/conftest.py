@@ -18,8 +18,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests come first: the workers then end together, with short tests to share between them."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Slow tests come first, the slowest of all before them: the workers then end together, sharing short ones."""
+    items.sort(key=_length_s, reverse=True)
+
+
+def _length_s(item: pytest.Item) -> float:
+    slow = item.get_closest_marker("slow")
+    return 0.0 if slow is None else float(slow.kwargs.get("about_s", 10.0))
 
 
 @pytest.fixture(autouse=True)

@@ -78,7 +78,7 @@ def test_a_look_in_which_the_clock_is_set_back_tells_the_miner_as_any_other(tmp_
     case = tmp_path / "case"
     command = [sys.executable, "-m", "davylamp", "scan", "host", "--format", "json", "--case", str(case)]
     began = time.time()
-    with mining(120) as pid, set_back([*command, "--observe", "40s"], tmp_path, 15) as look:
+    with mining(120) as pid, set_back([*command, "--observe", "25s"], tmp_path, 10) as look:
         out, errors = look.communicate(timeout=200)
     assert b"Traceback" not in errors
     document = json.loads(out)
@@ -95,7 +95,7 @@ def test_a_look_in_which_the_clock_is_set_back_tells_the_miner_as_any_other(tmp_
 def test_a_watch_says_that_the_clock_was_set_back_and_names_its_processes_as_before(tmp_path: Path) -> None:
     case = tmp_path / "case"
     command = [sys.executable, "-m", "davylamp", "watch", "--format", "jsonl", "--case", str(case)]
-    with set_back([*command, "--for", "40s"], tmp_path, 15) as watch:
+    with set_back([*command, "--for", "25s"], tmp_path, 8) as watch:
         assert watch.stdout is not None
         first = watch.stdout.readline()
         with mining(60) as pid:

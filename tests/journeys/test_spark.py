@@ -107,7 +107,7 @@ def _firing() -> tuple[str, ...]:
     return tuple(paths)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(about_s=150)
 def test_every_view_and_query_gives_the_same_rows_on_both_engines(case: Case, session: Any) -> None:
     duck, spark = DuckEngine(DEFAULT_MEMORY_BYTES, case.scratch), SparkEngine(session)
     rows_count: dict[str, int] = {}
