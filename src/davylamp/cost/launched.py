@@ -60,31 +60,27 @@ def _launched_said(price: str, gpu_count: int, machines: int, hours: float, bill
 
 def _usages_said(usages: Sequence[ComputeUsage]) -> list[str]:
     """Where the first few usages are from, in their own words, and how many more there are."""
-    return _at_most(sorted({usage.basis for usage in usages}))
-
-
-def _at_most(said: list[str]) -> list[str]:
+    said = sorted({usage.basis for usage in usages})
     more = [f"and {len(said) - SAID_COUNT} more of this kind"] if len(said) > SAID_COUNT else []
     return [*said[:SAID_COUNT], *more]
 
 
 def bill_limits(usages: Sequence[ComputeUsage], book: PriceBook) -> Bill:
     """What groups may still start by their own limits: exposure only (knowledge base, cost 1.4)."""
-    exposure, basis = 0.0, set()
-    for usage in usages:
-        price = price_of(usage, book)
-        day_usd = price.usd_per_hour * usage.count * HOURS_PER_DAY
-        exposure += day_usd
-        basis.add(f"{usage.basis}, {usage.count} more x {price.basis}; {format_usd(day_usd)} in 24 hours if it does")
-    return Bill(exposure_24h_usd=exposure, basis=tuple(_at_most(sorted(basis))))
+    return _exposure(usages, book, "{usage.basis}, {usage.count} more x {price.basis}; {usd} in 24 hours if it does")
 
 
 def bill_requested(usages: Sequence[ComputeUsage], book: PriceBook) -> Bill:
     """What was asked for and did not start: exposure only."""
-    exposure, basis = 0.0, set()
+    said = "asked for, not started: {usage.count} x {price.basis}; {usd} a day had it started"
+    return _exposure(usages, book, said)
+
+
+def _exposure(usages: Sequence[ComputeUsage], book: PriceBook, said: str) -> Bill:
+    exposure_usd, basis = 0.0, set()
     for usage in usages:
         price = price_of(usage, book)
         day_usd = price.usd_per_hour * usage.count * HOURS_PER_DAY
-        exposure += day_usd
-        basis.add(f"asked for, not started: {usage.count} x {price.basis}; {format_usd(day_usd)} a day had it started")
-    return Bill(exposure_24h_usd=exposure, basis=tuple(sorted(basis)))
+        exposure_usd += day_usd
+        basis.add(said.format(usage=usage, price=price, usd=format_usd(day_usd)))
+    return Bill(exposure_24h_usd=exposure_usd, basis=tuple(sorted(basis)))
