@@ -152,23 +152,20 @@ def same_socket(channel: socket.socket, each: Socket) -> Socket | None:
     identity = _ID.pack(each.local_port, each.remote_port, *ends) + _BOUND_TO.pack(0, int(each.uid, 16))
     request = _REQUEST.pack(family, socket.IPPROTO_TCP, 1 << (INET_DIAG_INFO - 1), 0, CONNECTED_STATES) + identity
     body = netlink.ask(channel, SOCK_DIAG_BY_FAMILY, request)
-    now = None if body is None else _socket(body, "tcp")
-    info = None if body is None else _info_of(body)
-    if now is not None and info is not None and len(info) >= _SENT_PLACE + _SENT.size:
-        sent, again = _SENT.unpack_from(info, _SENT_PLACE)
-        now.sent_bytes = sent - again
-    return now
+    return None if body is None else _socket(body, "tcp")
 
 
-def _info_of(body: memoryview) -> memoryview | None:
-    """The struct tcp_info of an answer."""
+def _info_of(body: memoryview) -> memoryview:
+    """The struct tcp_info of an answer; empty where it has none."""
     place = _BODY_BYTES
     while place + 4 <= len(body):
         length, kind = _ATTRIBUTE.unpack_from(body, place)
-        if length < 4 or kind & 0x3FFF == INET_DIAG_INFO:
-            return body[place + 4 : place + length] if length >= 4 else None
+        if length < 4 or place + length > len(body):
+            break
+        if kind & 0x3FFF == INET_DIAG_INFO:
+            return body[place + 4 : place + length]
         place += (length + 3) & ~3
-    return None
+    return body[:0]
 
 
 def _in_namespace(each: Socket, link: str | None) -> Socket:
@@ -192,7 +189,7 @@ def _socket(body: memoryview, protocol: str) -> Socket | None:
         user_uid=user_uid,
         inode=inode,
     )
-    _counters(made, body)
+    _counters(made, _info_of(body))
     return made
 
 
@@ -205,21 +202,17 @@ def _address(family: int, raw: bytes) -> str:
     return socket.inet_ntop(socket.AF_INET6, raw)
 
 
-def _counters(made: Socket, body: memoryview) -> None:
-    place = _BODY_BYTES
-    while place + 4 <= len(body):
-        length, kind = _ATTRIBUTE.unpack_from(body, place)
-        if length < 4:
-            return
-        if kind & 0x3FFF == INET_DIAG_INFO:
-            if length - 4 >= _TCP_INFO.size and place + length <= len(body):
-                sent_ago_ms, received_ago_ms, round_trip_us, *counted = _TCP_INFO.unpack_from(body, place + 4)
-                made.last_sent_ago_s = sent_ago_ms / 1000
-                made.last_received_ago_s = received_ago_ms / 1000
-                made.round_trip_s = round_trip_us / 1e6
-                made.bytes_out, made.bytes_in, made.segments_in, made.segments_out = counted
-            return
-        place += (length + 3) & ~3
+def _counters(made: Socket, info: memoryview) -> None:
+    if len(info) < _TCP_INFO.size:
+        return
+    sent_ago_ms, received_ago_ms, round_trip_us, *counted = _TCP_INFO.unpack_from(info)
+    made.last_sent_ago_s = sent_ago_ms / 1000
+    made.last_received_ago_s = received_ago_ms / 1000
+    made.round_trip_s = round_trip_us / 1e6
+    made.bytes_out, made.bytes_in, made.segments_in, made.segments_out = counted
+    if len(info) >= _SENT_PLACE + _SENT.size:
+        sent, again = _SENT.unpack_from(info, _SENT_PLACE)
+        made.sent_bytes = sent - again
 
 
 def owners(pids: Iterable[int], proc: str = "/proc") -> tuple[dict[int, int], int]:

@@ -120,8 +120,9 @@ def _place(row: Row) -> tuple[object, ...]:
 
 
 def _with_usage(finding: Finding, known: _Known) -> Finding:
-    named = [key for key in _keys(finding) if not _counted_with_its_maker(key, _keys(finding), known)]
-    measured = tuple(usage for key in named for usage in known.usages.get(key, ()))
+    named = list(_keys(finding))
+    counted = [key for key in named if not _counted_with_its_maker(key, named, known)]
+    measured = tuple(usage for key in counted for usage in known.usages.get(key, ()))
     return replace(finding, compute=measured) if measured and finding.stage == "mining" else finding
 
 

@@ -24,7 +24,8 @@ def limits_of(rows: Sequence[Row], templates: Mapping[str, str]) -> Iterable[Com
         own = [
             launch
             for each in rows
-            if text_of(each, "operation") not in GROWING and (text_of(each, "region"), _named(each)) == (region, name)
+            if text_of(each, "operation") not in GROWING
+            and (text_of(each, "region"), text_of(each, "group_name")) == (region, name)
             for launch in launches_of(each, templates)
             if launch.started
         ]
@@ -47,7 +48,3 @@ def limits_of(rows: Sequence[Row], templates: Mapping[str, str]) -> Iterable[Com
 
 def _group(row: Row) -> tuple[str, str]:
     return text_of(row, "region"), first_text(request(row), "autoScalingGroupName", "nodegroupName")
-
-
-def _named(row: Row) -> str:
-    return text_of(row, "group_name")
