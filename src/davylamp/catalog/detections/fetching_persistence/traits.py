@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
+from davylamp.kit.findings import is_address
 from davylamp.kit.host_paths import hidden_part, in_home, is_temporary
 
 FETCH = r"\b(?:curl|wget|wget2|lwp-download|lwp-request|lynx|aria2c|axel|tftp|fetch|GET)\b"
@@ -109,15 +110,6 @@ def hosts(text: str) -> list[str]:
     """Hosts and addresses that URLs in the text name, in order."""
     named = [found.group(1).strip("[]").lower() for found in URL.finditer(text)]
     return list(dict.fromkeys([*named, *(found.group(1) for found in BARE.finditer(text))]))
-
-
-def is_address(host: str) -> bool:
-    """Whether a host is written as an IP address."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _named(text: str) -> list[Trait]:

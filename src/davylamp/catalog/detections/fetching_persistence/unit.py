@@ -10,13 +10,12 @@ from typing import ClassVar
 from davylamp.catalog.detections.fetching_persistence.traits import (
     Trait,
     hosts,
-    is_address,
     often,
     place_trait,
     traits,
 )
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, is_address, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
 from davylamp.model.severity import Confidence, Severity
