@@ -145,6 +145,14 @@ def test_files_are_small_and_named_for_one_idea() -> None:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
 
 
+def test_no_repetition_of_a_regular_expression_is_read_as_a_tuple() -> None:
+    """`{0,60}` in an f-string is the text `(0, 60)`: there it is written `{{0,60}}`."""
+    for path in python_files():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FormattedValue):
+                assert not isinstance(node.value, ast.Tuple | ast.Constant), f"{path}:{node.lineno}"
+
+
 def test_examples_in_docstrings_are_true() -> None:
     with_examples = [path for path in python_files() if "\n    >>> " in path.read_text(encoding="utf-8")]
     assert with_examples

@@ -11,10 +11,12 @@ from davylamp.kit.findings import is_address
 from davylamp.kit.host_paths import hidden_part, in_home, is_temporary
 
 FETCH = r"\b(?:curl|wget|wget2|lwp-download|lwp-request|lynx|aria2c|axel|tftp|fetch|GET)\b"
-SHELL = r"(?:[\w./-]{0,60}/)?(?:ba|da|z|k|a)?sh\b"
+FOLDER = r"(?:[\w./-]{0,60}/)?"
+SHELL = rf"{FOLDER}(?:ba|da|z|k|a)?sh\b"
 # An interpreter that reads its program from the pipe; `python3 -m json.tool` and `perl -ne` are filters.
-READS = rf"(?:{SHELL}|(?:[\w./-]{0, 60}/)?(?:python[\d.]*|perl|php|ruby|node)(?=\s*(?:-\s*)?(?:$|[;&|)>'\"\n])))"
-PIPED = re.compile(rf"{FETCH}[^\n;]{{0,600}}\|\s*(?:sudo\s+(?:-\S+\s+){{0,3}})?(?:env\s+)?(?:nohup\s+)?{READS}")
+READS = rf"(?:{SHELL}|{FOLDER}(?:python[\d.]*|perl|php|ruby|node)(?=\s*(?:-\s*)?(?:$|[;&|)>'\"\n])))"
+AS_OTHER = rf"(?:{FOLDER}sudo\s+(?:-[ug]\s+\S+\s+|-\S+\s+){{0,3}})?(?:{FOLDER}env\s+)?(?:{FOLDER}nohup\s+)?"
+PIPED = re.compile(rf"{FETCH}[^\n;]{{0,600}}\|\s*{AS_OTHER}{READS}")
 SUBSTITUTED = re.compile(
     rf"(?:(?:{SHELL}\s+(?:-\w+\s+){{0,3}}|\beval\s+|(?:^|[;&|\s])(?:source|\.)\s+)[\"']?(?:\$\(|<\(|`))\s*{FETCH}"
 )
@@ -28,7 +30,7 @@ CODE_COUNT = 1200
 DEVICE = re.compile(r"/dev/(?:tcp|udp)/[^\s/]+/\d+")
 DECODED = re.compile(
     rf"(?:\bbase64\s+(?:-\w+\s+){{0,3}}(?:-d|-D|-di|--decode)\b|\bopenssl\s+(?:enc|base64)\b[^\n|]{{0,200}}-d\b|"
-    rf"\bxxd\s+-r\b)[^\n;]{{0,300}}\|\s*(?:sudo\s+)?{READS}"
+    rf"\bxxd\s+-r\b)[^\n;]{{0,300}}\|\s*{AS_OTHER}{READS}"
 )
 SAVED = re.compile(
     rf"{FETCH}[^\n;|]{{0,600}}?(?:-o\s*|-O\s*|--output[= ]|--output-document=|>\s*)[\"']?(/[\w./@%+-]+|[\w.@%+-]+)"
@@ -170,9 +172,7 @@ def _saves(text: str) -> list[Trait]:
         target = hit.group(1)
         if is_temporary(target) or hidden_part(target):
             after = text[hit.end() : hit.end() + 4000]
-            if re.search(
-                rf"(?:^|[\s;&|\"'(])(?:[\w./-]{0, 60}sh\s+|chmod\s+\S+\s+|nohup\s+)?[\"']?{re.escape(target)}\b", after
-            ):
+            if re.search(rf"(?:^|[\s;&|\"'(]){re.escape(target)}\b", after):
                 return [Trait(4.0, "save", f"it fetches {_short(target)} and runs it", hit.start())]
     moved = CHANGED_FOLDER.search(text)
     if moved and (fetched := re.search(FETCH, text[moved.end() : moved.end() + 2000])):
