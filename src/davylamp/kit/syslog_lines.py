@@ -119,6 +119,46 @@ def headed(needle: str, program: str, tagged: str = r"(?:\[([0-9]+)\])?", relati
         `clock`, `stamped_at`, `device_name`, `program`, `process_pid`, `message` (null for other
         programs).
     """
+    plain = f"""SELECT line, byte_offset, text, is_needed, {_plain_head(program)} AS plain
+        FROM (SELECT line, byte_offset, text, {needle} AS is_needed FROM {relation} AS raw_lines) AS needed"""
+    starts = f"""SELECT *, CASE WHEN is_plain THEN TRUE ELSE regexp_matches(text, {literal(STAMP)}) END AS is_stamped,
+        CASE WHEN starts_with(text, '<') THEN regexp_replace(text, '^<[0-9]{{1,3}}>', '') ELSE text END AS body
+        FROM (SELECT *, coalesce(plain.pid <> '' AND (text < 'A'
+            OR strpos({literal(_MONTHS)}, substr(text, 1, 3)) % 3 = 1), FALSE) AS is_plain
+            FROM ({plain}) AS plain_heads) AS marked"""
+    days = f"""SELECT *,
+        CASE WHEN is_stamped AND body >= 'A' THEN (strpos({literal(_MONTHS)}, substr(body, 1, 3)) + 2) // 3 END AS month
+        FROM ({starts}) AS starts"""
+    heads = f"""SELECT line, byte_offset, text, is_needed, is_stamped, month, plain, is_plain,
+        CASE WHEN month IS NOT NULL THEN TRY_CAST(substr(body, 5, 2) AS INTEGER) END AS day,
+        month IS NULL OR NOT contains(substr(body, 9, 2), ':') AS has_year, {_head(program, tagged)} AS head
+        FROM ({days}) AS days"""
+    bodies = f"""SELECT *, CASE WHEN is_plain THEN substr(text, length(plain.stamp) + length(plain.host)
+                + length(plain.program) + length(plain.pid) + 7)
+            WHEN head.whole <> '' THEN substr(text, length(head.whole) + 1) END AS body
+            FROM ({heads}) AS heads"""
+    return f"SELECT {_HEADED} FROM ({bodies}) AS bodies"
+
+
+def _plain_head(program: str) -> str:
+    """The header's parts where a needed line has one of the two common shapes.
+
+    With at most four groups and nothing to choose between, RE2 reads them in one pass, four times faster than the
+    general ones. What they take is a subset of STAMP.
+    """
+    tag = rf"([^ \[\]]+) ({program})\[([0-9]+)\]: "
+    classic = rf"^([A-Z][a-z]{{2}} [ 0-9][0-9] [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}) {tag}"
+    iso = (
+        rf"^([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]+)?(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}}))"
+        rf" {tag}"
+    )
+    return f"""CASE WHEN NOT is_needed THEN NULL
+            WHEN text >= 'A' THEN {_extract(classic, _PLAIN_GROUPS)}
+            ELSE {_extract(iso, _PLAIN_GROUPS)} END"""
+
+
+def _head(program: str, tagged: str) -> str:
+    """The header's parts, in one of the three families, of a needed line of any other shape."""
     tag = rf"(?:[^ ]*/)?({program}){tagged}{_AFTER_TAG}"
     classic = (
         rf"^({_PRI}{_MONTH} {{1,2}}[0-9]{{1,2}}(?: ([0-9]{{4}}))? ({_CLOCK}):? (?:<[^>]*> )?{_HOST}{_FACILITY}{tag})"
@@ -129,51 +169,9 @@ def headed(needle: str, program: str, tagged: str = r"(?:\[([0-9]+)\])?", relati
         rf"^({_PRI}1 ([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}){zone} ([^ ]+) (?:[^ ]*/)?({program}) ([^ ]+) [^ ]+ "
         rf"{_ELEMENTS} ?(?:\x{{FEFF}})?)"
     )
-    # The common shapes again, with at most four groups and nothing to choose between: RE2 then reads them in one
-    # pass, four times faster than the general ones. What they take is a subset of STAMP.
-    plain_tag = rf"([^ \[\]]+) ({program})\[([0-9]+)\]: "
-    plain = rf"^([A-Z][a-z]{{2}} [ 0-9][0-9] [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}) {plain_tag}"
-    plain_iso = (
-        rf"^([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]+)?(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}}))"
-        rf" {plain_tag}"
-    )
-    plain_heads = f"""SELECT line, byte_offset, text, is_needed, CASE WHEN NOT is_needed THEN NULL
-            WHEN text >= 'A' THEN {_extract(plain, _PLAIN_GROUPS)}
-            ELSE {_extract(plain_iso, _PLAIN_GROUPS)} END AS plain
-        FROM (SELECT line, byte_offset, text, {needle} AS is_needed FROM {relation} AS raw_lines) AS needed"""
-    starts = f"""SELECT *, CASE WHEN is_plain THEN TRUE ELSE regexp_matches(text, {literal(STAMP)}) END AS is_stamped,
-        CASE WHEN starts_with(text, '<') THEN regexp_replace(text, '^<[0-9]{{1,3}}>', '') ELSE text END AS body
-        FROM (SELECT *, coalesce(plain.pid <> '' AND (text < 'A'
-            OR strpos({literal(_MONTHS)}, substr(text, 1, 3)) % 3 = 1), FALSE) AS is_plain
-            FROM ({plain_heads}) AS plain_heads) AS marked"""
-    days = f"""SELECT *,
-        CASE WHEN is_stamped AND body >= 'A' THEN (strpos({literal(_MONTHS)}, substr(body, 1, 3)) + 2) // 3 END AS month
-        FROM ({starts}) AS starts"""
-    heads = f"""SELECT line, byte_offset, text, is_needed, is_stamped, month, plain, is_plain,
-        CASE WHEN month IS NOT NULL THEN TRY_CAST(substr(body, 5, 2) AS INTEGER) END AS day,
-        month IS NULL OR NOT contains(substr(body, 9, 2), ':') AS has_year,
-        CASE WHEN is_plain OR NOT is_needed OR NOT is_stamped THEN NULL WHEN month IS NOT NULL THEN {_extract(classic)}
-            WHEN starts_with(body, '1 ') THEN {_extract(structured)} ELSE {_extract(iso)} END AS head
-        FROM ({days}) AS days"""
-    plain_instant = f"""CASE WHEN ends_with(plain.stamp, 'Z') OR ends_with(plain.stamp, '+00:00')
-            THEN TRY_CAST(plain.stamp AS TIMESTAMP)
-        WHEN substr(plain.stamp, -3, 1) = ':' THEN {_instant("left(plain.stamp, -6)", "right(plain.stamp, 6)")}
-        ELSE {_instant("left(plain.stamp, -5)", "right(plain.stamp, 5)")} END"""
-    return f"""SELECT line, byte_offset, is_needed, is_stamped, has_year, month, day,
-        CASE WHEN NOT is_stamped THEN trim(text) = '' ELSE FALSE END AS is_blank,
-        CASE WHEN month IS NOT NULL THEN TRY_CAST(head.first AS INTEGER) END AS year,
-        CASE WHEN month IS NULL THEN NULL WHEN is_plain THEN substr(plain.stamp, 8) ELSE head.second END AS clock,
-        CASE WHEN month IS NOT NULL THEN NULL WHEN is_plain THEN {plain_instant}
-            WHEN head.whole <> '' THEN {_instant("head.first", "head.second")} END AS stamped_at,
-        CASE WHEN is_plain THEN nullif(plain.host, '-') ELSE nullif(nullif(head.host, ''), '-') END AS device_name,
-        CASE WHEN is_plain THEN plain.program ELSE nullif(head.program, '') END AS program,
-        TRY_CAST(CASE WHEN is_plain THEN plain.pid ELSE head.pid END AS BIGINT) AS process_pid,
-        CASE WHEN body IS NULL THEN NULL WHEN starts_with(body, '[ID ')
-            THEN regexp_replace(body, {literal(_MESSAGE_ID)}, '') ELSE body END AS message
-        FROM (SELECT *, CASE WHEN is_plain THEN substr(text, length(plain.stamp) + length(plain.host)
-                + length(plain.program) + length(plain.pid) + 7)
-            WHEN head.whole <> '' THEN substr(text, length(head.whole) + 1) END AS body
-            FROM ({heads}) AS heads) AS bodies"""
+    return f"""CASE WHEN is_plain OR NOT is_needed OR NOT is_stamped THEN NULL
+            WHEN month IS NOT NULL THEN {_extract(classic)}
+            WHEN starts_with(body, '1 ') THEN {_extract(structured)} ELSE {_extract(iso)} END"""
 
 
 def _extract(pattern: str, names: tuple[str, ...] = ("whole", "first", "second", "host", "program", "pid")) -> str:
@@ -186,6 +184,24 @@ def _instant(clock: str, zone: str) -> str:
         f" * (TRY_CAST(substr({zone}, 2, 2) AS INTEGER) * 60 + TRY_CAST(right({zone}, 2) AS INTEGER)) END"
     )
     return f"TRY_CAST({clock} AS TIMESTAMP) - to_minutes({offset_minutes})"
+
+
+_PLAIN_INSTANT = f"""CASE WHEN ends_with(plain.stamp, 'Z') OR ends_with(plain.stamp, '+00:00')
+            THEN TRY_CAST(plain.stamp AS TIMESTAMP)
+        WHEN substr(plain.stamp, -3, 1) = ':' THEN {_instant("left(plain.stamp, -6)", "right(plain.stamp, 6)")}
+        ELSE {_instant("left(plain.stamp, -5)", "right(plain.stamp, 5)")} END"""
+_HEADED = f"""line, byte_offset, is_needed, is_stamped, has_year, month, day,
+        CASE WHEN NOT is_stamped THEN trim(text) = '' ELSE FALSE END AS is_blank,
+        CASE WHEN month IS NOT NULL THEN TRY_CAST(head.first AS INTEGER) END AS year,
+        CASE WHEN month IS NULL THEN NULL WHEN is_plain THEN substr(plain.stamp, 8) ELSE head.second END AS clock,
+        CASE WHEN month IS NOT NULL THEN NULL WHEN is_plain THEN {_PLAIN_INSTANT}
+            WHEN head.whole <> '' THEN {_instant("head.first", "head.second")} END AS stamped_at,
+        CASE WHEN is_plain THEN nullif(plain.host, '-') ELSE nullif(nullif(head.host, ''), '-') END AS device_name,
+        CASE WHEN is_plain THEN plain.program ELSE nullif(head.program, '') END AS program,
+        TRY_CAST(CASE WHEN is_plain THEN plain.pid ELSE head.pid END AS BIGINT) AS process_pid,
+        CASE WHEN body IS NULL THEN NULL WHEN starts_with(body, '[ID ')
+            THEN regexp_replace(body, {literal(_MESSAGE_ID)}, '') ELSE body END AS message"""
+"""What `headed()` says of a line, from the parts of its header."""
 
 
 def marks_year() -> str:

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import ClassVar
 
-from davylamp.catalog.sources.dns_query_log import grammar
+from davylamp.catalog.sources.dns_query_log import event_rows, grammar
 from davylamp.kit import syslog_lines
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
@@ -98,6 +98,6 @@ class DnsQueryLog(SqlSource):
         return SqlPlan(
             relation="lines",
             staged=rows,
-            selects={"dns_activity": grammar.questions(dated), "device_inventory": grammar.leases(dated)},
+            selects={"dns_activity": event_rows.questions(dated), "device_inventory": event_rows.leases(dated)},
             notes=(syslog_lines.year_note(modified_at),) if yearless else (),
         )
