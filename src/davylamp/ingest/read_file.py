@@ -10,7 +10,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from davylamp.errors import CaseError, DavylampError, SourceError, UnitError
 from davylamp.ingest.decompress import Decompressed
 from davylamp.ingest.normalize import as_binary, normalize_rows, normalize_sql
 from davylamp.ingest.parts import Normalized
+from davylamp.ingest.read_ahead import ReadAhead
 from davylamp.ingest.walk import STANDARD_INPUT, Found, shown_path
 from davylamp.kit.engine import Engine
 from davylamp.kit.sample import SAMPLE_BYTES, Sample
@@ -115,9 +116,10 @@ def _read(
         coverage = FileCoverage(path, None, UNRECOGNIZED, "no source recognises its content")
         return FileResult(coverage, data.finish_digest(), data.raw_bytes)
     try:
-        normalized = _normalize(
-            source, sample, path, stream_with(head, stream), modified_at, engine, scratch, memory_bytes
-        )
+        with _ahead(sample, stream) as further:
+            normalized = _normalize(
+                source, sample, path, stream_with(head, further), modified_at, engine, scratch, memory_bytes
+            )
     except (CaseError, OSError):
         raise
     except SourceError as error:
@@ -128,6 +130,11 @@ def _read(
         coverage = FileCoverage(path, source.meta.uid, UNREADABLE, f"the {source.meta.uid} reader failed: {reason}")
         return FileResult(coverage, data.finish_digest(), data.raw_bytes)
     return FileResult(_coverage(path, source, normalized, data), data.finish_digest(), data.raw_bytes, normalized)
+
+
+def _ahead(sample: Sample, stream: BinaryIO) -> AbstractContextManager[Any]:
+    """What follows the sample, read ahead; but not a pipe, at which a reader may wait for ever."""
+    return nullcontext(stream) if sample.whole or sample.path == STANDARD_INPUT else ReadAhead(stream)
 
 
 def _head(stream: BinaryIO) -> bytes:
