@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from davylamp.app.progress import Progress
-from davylamp.ingest.read_file import FileResult, digest_of, read_file, relabelled
+from davylamp.app.reading_lanes import ReadingLanes
+from davylamp.ingest.read_file import FileResult, digest_of, relabelled
 from davylamp.ingest.walk import STANDARD_INPUT, Found, evidence_paths
 from davylamp.kit.source import Source
 from davylamp.model.coverage import FileCoverage
@@ -25,22 +26,27 @@ def ingest_evidence(
     """Reads every evidence file below `paths` into the case.
 
     Returns:
-        Raw bytes read in this run.
+        Raw bytes read in this run, a content that was met twice counted once.
     """
     found = list(evidence_paths(paths, leave_out=case.root))
     bytes_count = 0
+    with ReadingLanes(engine, case.scratch, sources, memory_bytes) as lanes:
+        for read in lanes.read(_unknown(found, case, progress)):
+            first, *others = read.results
+            # Of two files with the same content that were read side by side the second is known by now.
+            if _counted(read.found, first.sha256, first.size_bytes, case):
+                continue
+            bytes_count += first.size_bytes
+            for result in (first, *others):
+                _enter(case, result)
+    return bytes_count
+
+
+def _unknown(found: Sequence[Found], case: Case, progress: Progress) -> Iterator[Found]:
     for done_count, each in enumerate(found):
         progress.reading(each.shown, done_count, len(found))
-        if _known(each, case):
-            continue
-        result = read_file(each, sources, engine, case.scratch, memory_bytes)
-        bytes_count += result.size_bytes
-        _enter(case, result)
-        for companion in _companions(result, sources):
-            also = read_file(each, (companion,), engine, case.scratch, memory_bytes)
-            if also.normalized is not None:
-                _enter(case, also)
-    return bytes_count
+        if not _known(each, case):
+            yield each
 
 
 def _known(found: Found, case: Case) -> bool:
@@ -49,12 +55,8 @@ def _known(found: Found, case: Case) -> bool:
         return False
     try:
         size_bytes = Path(found.path).stat().st_size
-        for record in case.of_size(size_bytes) if size_bytes else ():
-            if record.sha256 == digest_of(found.path):
-                if record.coverage.path != found.shown:
-                    reason = f"same content as {record.coverage.path}; counted once"
-                    case.add(FileRecord(record.sha256, size_bytes, relabelled(record.coverage, found.shown, reason)))
-                return True
+        if case.of_size(size_bytes) and _counted(found, digest_of(found.path), size_bytes, case):
+            return True
         for record in case.of_path(found.shown):
             grown = 0 < record.size_bytes < size_bytes and record.sha256 == digest_of(found.path, record.size_bytes)
             if grown or not record.parts:
@@ -64,13 +66,15 @@ def _known(found: Found, case: Case) -> bool:
     return False
 
 
-def _companions(result: FileResult, sources: Sequence[Source]) -> Sequence[Source]:
-    """Other sources that may find their own program's lines in the same log."""
-    sharing = [source for source in sources if source.meta.shares_files]
-    own = [source for source in sharing if source.meta.uid == result.coverage.source]
-    if not own or result.coverage.path == STANDARD_INPUT:
-        return ()
-    return [source for source in sharing if source not in own]
+def _counted(found: Found, sha256: str, size_bytes: int, case: Case) -> bool:
+    """Whether this content has been read before; a further path of it is told, and counts nothing."""
+    for record in case.of_size(size_bytes) if size_bytes else ():
+        if record.sha256 == sha256:
+            if record.coverage.path != found.shown:
+                reason = f"same content as {record.coverage.path}; counted once"
+                case.add(FileRecord(sha256, size_bytes, relabelled(record.coverage, found.shown, reason)))
+            return True
+    return False
 
 
 def _enter(case: Case, result: FileResult) -> None:
