@@ -1,8 +1,11 @@
-"""What an IP address looks like as text: one regular expression for SQL, Arrow and Python."""
+"""What an IP address and a port look like as text: one regular expression for SQL, Arrow and Python."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _VERSION_4 = f"{_OCTET}(?:[.]{_OCTET}){{3}}"
@@ -27,3 +30,35 @@ ADDRESS_PATTERN: Final = f"(?:{_VERSION_4}|{_version_6()})"
 
 `10.0.0.999` and `10.0.0.05` are none; a flow log with the former made a machine of that name.
 """
+# No host's name is made of these alone: its last label is no number, and a colon stands in none.
+_WRITTEN_LIKE_ONE = "[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
+_LOOKED_AT_COUNT = 4096
+
+
+def matches_address(column: str) -> str:
+    """A SQL condition: the text is an IP address; null where there is none."""
+    return f"regexp_full_match({column}, '{ADDRESS_PATTERN}')"
+
+
+def names_no_host(column: str) -> str:
+    """A SQL condition over what `matches_address` refused: it is no host's name either, but an impossible address."""
+    return f"regexp_full_match({column}, '{_WRITTEN_LIKE_ONE}')"
+
+
+def is_no_port(column: str) -> str:
+    """A SQL condition: something stands where a port should, and it is none."""
+    return f"({column} IS NOT NULL AND TRY_CAST({column} AS USMALLINT) IS NULL)"
+
+
+def are_addresses(texts: pa.Array | None) -> bool:
+    """Whether each text is there and is an address."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if texts is None or texts.null_count:
+        return False
+    texts = texts.dictionary if pa.types.is_dictionary(texts.type) else texts
+    # A usual log repeats its addresses, and to count them takes 45 ns each; the expression takes 170.
+    if len(pc.unique(texts.slice(0, _LOOKED_AT_COUNT))) < _LOOKED_AT_COUNT / 2:
+        texts = pc.unique(texts)
+    return pc.all(pc.match_substring_regex(texts, f"^{ADDRESS_PATTERN}$")).as_py() is not False

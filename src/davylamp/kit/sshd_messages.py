@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from davylamp.kit.addresses import matches_address, names_no_host
 from davylamp.kit.engine import literal
 
 # A repeat stands for lines of one connection, and sshd closes a connection after a few failures
@@ -50,8 +51,6 @@ _CLOSED = (
 _MAXIMUM = "maximum authentication attempts exceeded for "
 _CONNECTION = r"^(Connection from [^ ]+ port [0-9]+ on ([^ ]+) port ([0-9]+))"
 _LISTENING = r"^(Server listening on ([^ ]+) port ([0-9]+))"
-_V4 = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$"
-_V6 = r"^[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*$"
 # `fe80::1%eth0`: the zone is this machine's own name for an interface and no part of the address.
 _V6_ZONE = r"^[0-9a-fA-F]*:[0-9a-fA-F:.]*%[^ ]+$"
 _NO_IDENTITY = r"^(?:0\.0\.0\.0|127\..*|169\.254\..*|::|::1|[fF][eE]80:.*)$"
@@ -212,7 +211,10 @@ def parsed(relation: str, carried: str) -> str:
             CASE WHEN is_quick THEN quick.user_name WHEN tail.whole <> '' THEN substr(said, length(head.whole) + 1,
                 greatest(length(said) - length(head.whole) - length(tail.whole), 0)) END AS user_text
         FROM ({tails}) AS tails"""
-    return f"SELECT {carried}, {_columns()} FROM ({users}) AS users"
+    sources = f"""SELECT *, {_SOURCE} AS source, CASE WHEN kind NOT IN {_PAM_KINDS}
+            THEN TRY_CAST(TRY_CAST(second_text AS USMALLINT) AS INTEGER) END AS source_port FROM ({users}) AS users"""
+    hosts = f"SELECT *, {matches_address('source')} AS is_address FROM ({sources}) AS sources"
+    return f"SELECT {carried}, {_columns()} FROM ({hosts}) AS hosts"
 
 
 def _quick() -> str:
@@ -232,6 +234,11 @@ _SILENT = f"""(NOT is_quick AND (head.whole = ''
     OR kind IN {_PAM_KINDS} AND coalesce(plain_tail.source, '') = ''
     OR kind IN {INVENTORY_KINDS} AND plain_tail.source = ''))"""
 
+_SOURCE = f"""CASE WHEN source_text IN ('', 'UNKNOWN') THEN NULL
+            WHEN starts_with(source_text, '::ffff:') THEN substr(source_text, 8)
+            WHEN contains(source_text, '%') AND regexp_matches(source_text, {literal(_V6_ZONE)})
+                THEN split_part(source_text, '%', 1) ELSE source_text END"""
+
 
 def _columns() -> str:
     ranks = _pick({kind: str(rank) for kind, rank in _RANKS.items()})
@@ -244,12 +251,7 @@ def _columns() -> str:
     return f"""kind, {ranks} AS rank,
         least({REPEAT_MAX_COUNT}, greatest(1, CASE WHEN kind = 'pam_more'
             THEN TRY_CAST(split_part(said, ' ', 2) AS BIGINT) ELSE said_count END)) AS repeat_count,
-        CASE WHEN source_text IN ('', 'UNKNOWN') THEN NULL
-            WHEN starts_with(source_text, '::ffff:') THEN substr(source_text, 8)
-            WHEN contains(source_text, '%') AND regexp_matches(source_text, {literal(_V6_ZONE)})
-                THEN split_part(source_text, '%', 1) ELSE source_text END AS source,
-        {is_address("source")} AS is_address,
-        CASE WHEN kind NOT IN {_PAM_KINDS} THEN TRY_CAST(second_text AS INTEGER) END AS source_port,
+        source, is_address, source_port,
         CASE WHEN kind IN {_PAM_KINDS} THEN nullif(second_text, '') WHEN kind IN {INVENTORY_KINDS} THEN NULL
             WHEN {unknown} THEN substr(user_text, 14) ELSE user_text END AS user_name,
         CASE WHEN kind = 'invalid' OR {unknown} OR {closed_unknown} THEN FALSE
@@ -258,7 +260,12 @@ def _columns() -> str:
         CASE WHEN kind IN ('failed', 'accepted', 'failed_none') THEN method
             WHEN kind = 'pam_error' THEN 'keyboard-interactive/pam'
             WHEN kind IN {_PAM_KINDS} THEN 'password' END AS auth_method,
-        CASE WHEN is_quick OR kind IS NULL OR kind IN {INVENTORY_KINDS} THEN NULL
+        CASE WHEN kind IS NULL THEN NULL
+            -- With UseDNS sshd and PAM name a host; what is written like an address and is none is nobody's name.
+            WHEN NOT is_address AND {names_no_host("source")} THEN 'sshd names a source that is no address'
+            WHEN kind NOT IN {_PAM_KINDS} AND second_text <> '' AND source_port IS NULL
+                THEN 'sshd names a port that is none'
+            WHEN is_quick OR kind IN {INVENTORY_KINDS} THEN NULL
             WHEN tail_text = '' OR length(head_text) + length(tail_text) > length(said) + 1
                 THEN 'sshd verdict without a readable source'
             WHEN length(user_text) > {USER_MAX_BYTES} OR (kind = 'failed' AND is_free)
@@ -303,7 +310,7 @@ def inventory(relation: str) -> str:
 
     Own addresses that sshd was reached on, one row each; and the address or instance id that EC2's names hold.
     """
-    stated = f"""CASE WHEN kind IN {INVENTORY_KINDS} THEN is_address
+    stated = f"""CASE WHEN kind IN {INVENTORY_KINDS} THEN reject IS NULL AND is_address
         AND NOT regexp_matches(source, {literal(_NO_IDENTITY)}) END"""
     named = f"CASE WHEN starts_with(device_name, 'i') THEN regexp_matches(device_name, {literal(_EC2_NAME)}) END"
     return f"""SELECT min(time) AS time, ground, device_name, ip, instance_uid,
@@ -318,8 +325,3 @@ def inventory(relation: str) -> str:
                 WHERE device_name IS NOT NULL) AS told
             WHERE is_stated OR rank IS NOT NULL AND {named}) AS identities
         GROUP BY ground, device_name, ip, instance_uid"""
-
-
-def is_address(column: str) -> str:
-    """A SQL condition: the text is an IP address (a host name never is)."""
-    return f"(regexp_matches({column}, {literal(_V4)}) OR regexp_matches({column}, {literal(_V6)}))"

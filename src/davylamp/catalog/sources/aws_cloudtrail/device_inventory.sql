@@ -28,7 +28,7 @@ addresses AS (
   SELECT
     * EXCLUDE (interface),
     interface,
-    -- Only what is written like an address: a join must not rest on whatever else stands there.
+    -- Only addresses: a join must not rest on whatever else stands there.
     unnest(coalesce(nullif(list_sort(list_distinct(list_filter(list_concat(
       [coalesce(interface.privateIpAddress, instance.privateIpAddress), interface.association.publicIp],
       -- The answer does not say on which interface this address is, and it is nearly always the first and only one.
@@ -36,7 +36,7 @@ addresses AS (
       list_transform(interface.ipv6AddressesSet.items, lambda each: each.ipv6Address),
       list_transform(interface.privateIpAddressesSet.items, lambda each: each.privateIpAddress),
       list_transform(interface.privateIpAddressesSet.items, lambda each: each.association.publicIp)
-    ), lambda each: regexp_full_match(each, '[0-9a-fA-F.:]{2,45}')))), []), [NULL])) AS ip
+    ), lambda each: regexp_full_match(each, $address)))), []), [NULL])) AS ip
   FROM interfaces
 )
 SELECT

@@ -43,7 +43,7 @@ SELECT
   entry.rcode AS rcode,
   CASE lower(entry.transport) WHEN 'doh' THEN 'https' WHEN 'dot' THEN 'tls' ELSE lower(entry.transport) END AS protocol,
   lower(entry.firewall_rule_action) AS "action",
-  nullif(regexp_extract(entry.srcaddr, '^[0-9a-fA-F.:]{2,45}$'), '') AS src_ip,
+  nullif(entry.srcaddr, '') AS src_ip,
   TRY_CAST(TRY_CAST(entry.srcport AS USMALLINT) AS INTEGER) AS src_port,
   nullif(entry.srcids.instance, '') AS instance_uid,
   nullif(entry.srcids.resolver_network_interface, '') AS interface_uid,
@@ -60,5 +60,7 @@ SELECT
     -- 2100: later stamps are damage, and year 9999 is where calendars of other tools end.
     WHEN asked_at < TIMESTAMP '1970-01-01' OR asked_at >= TIMESTAMP '2100-01-01'
       THEN 'query_timestamp lies outside 1970 to 2100'
+    WHEN NOT regexp_full_match(nullif(entry.srcaddr, ''), $address) THEN 'srcaddr is no address'
+    WHEN entry.srcport <> '' AND TRY_CAST(entry.srcport AS USMALLINT) IS NULL THEN 'srcport is no port'
   END AS reject
 FROM flat

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
+from davylamp.kit.addresses import ADDRESS_PATTERN
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan, SqlSource
@@ -35,7 +36,7 @@ class AwsRoute53Resolver(SqlSource):
     What it leaves out.
     The resolver's own address is not in the log, so `resolver_ip` is null. The resolver logs no question that it
     answers from its cache, so counts of questions are lower bounds. For a question through an inbound endpoint the
-    asking machine is known by its address alone.
+    asking machine is known by its address alone. A record with an address or port that is none is a reject.
 
     References.
     https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resolver-query-logs-format.html
@@ -60,7 +61,7 @@ class AwsRoute53Resolver(SqlSource):
         texts = _sql("wrapped") if _CARRIED.search(sample.text) else _PLAIN
         return SqlPlan(
             relation="json_records",
-            staged=texts + _sql("staged"),
+            staged=texts + _sql("staged").replace("$address", f"'{ADDRESS_PATTERN}'"),
             staged_class="dns_activity",
             selects={"device_inventory": _sql("device_inventory")},
         )

@@ -6,6 +6,7 @@ around it are matched from the ends of the message, never searched for.
 
 from __future__ import annotations
 
+from davylamp.kit.addresses import is_no_port, matches_address
 from davylamp.kit.engine import literal
 
 # Programs that ask for an address of the machine they run on, and say which one it got.
@@ -111,9 +112,15 @@ def parsed(relation: str, carried: str, keep: str) -> str:
             CASE WHEN question.whole <> '' AND ending.whole = '' OR bind.word = 'query: ' AND bind_question.name = ''
                 THEN 'question that cannot be read' END AS reject
         FROM ({parts}) AS parts"""
-    return (
+    told = (
         f"SELECT {carried}, {_columns()} FROM ({kinds}) AS kinds WHERE form IS NOT NULL OR reject IS NOT NULL OR {keep}"
     )
+    return f"""SELECT * EXCLUDE (port) REPLACE (CASE WHEN reject IS NOT NULL THEN reject
+            WHEN NOT {matches_address("src_ip")} THEN 'who asked is no address'
+            WHEN {is_no_port("port")} THEN 'the port asked from is none'
+            WHEN NOT {matches_address("resolver_ip")} THEN 'the resolver is no address'
+            WHEN NOT {matches_address("ip")} THEN 'what was leased is no address' END AS reject),
+        TRY_CAST(TRY_CAST(port AS USMALLINT) AS INTEGER) AS src_port FROM ({told}) AS told"""
 
 
 def _columns() -> str:
@@ -130,8 +137,8 @@ def _columns() -> str:
             WHEN 'denied' THEN bind_denied.type WHEN 'unbound' THEN unbound.type END), '^TYPE=', 'TYPE') AS query_type,
         lower(split_part(CASE form WHEN 'dnsmasq' THEN ending.value WHEN 'bind' THEN bind.ip
             WHEN 'denied' THEN bind.ip WHEN 'unbound' THEN split_part(unbound.ip, '@', 1) END, '%', 1)) AS src_ip,
-        TRY_CAST(CASE form WHEN 'dnsmasq' THEN extra.port WHEN 'bind' THEN bind.port WHEN 'denied' THEN bind.port
-            WHEN 'unbound' THEN split_part(unbound.ip, '@', 2) END AS INTEGER) AS src_port,
+        nullif(CASE form WHEN 'dnsmasq' THEN extra.port WHEN 'bind' THEN bind.port WHEN 'denied' THEN bind.port
+            WHEN 'unbound' THEN split_part(unbound.ip, '@', 2) END, '') AS port,
         CASE WHEN form = 'answer' THEN ending.value END AS value,
         CASE WHEN form = 'denied' THEN 'REFUSED' WHEN form = 'unbound' THEN nullif(unbound.rcode, '') END AS rcode,
         CASE WHEN form = 'bind' THEN nullif(split_part(bind_question.resolver, '%', 1), '') END AS resolver_ip,

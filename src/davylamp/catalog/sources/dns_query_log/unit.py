@@ -53,8 +53,9 @@ class DnsQueryLog(SqlSource):
 
     What it leaves out.
     BIND and unbound logs hold no answers. Forwarding, cache and other lines of these programs, and lines of other
-    programs, give nothing and are no rejects. Answers more than a minute after their question stay unjoined. When a
-    syslog holds both sshd and query lines, the kind that is more frequent in its head decides which source reads it.
+    programs, give nothing and are no rejects; a line with an address or port that is none is one. Answers more than a
+    minute after their question stay unjoined. When a syslog holds both sshd and query lines, the kind that is more
+    frequent in its head decides which source reads it.
 
     References.
     dnsmasq(8) `--log-queries`, unbound.conf(5) `log-queries`, BIND 9 Administrator Reference Manual, category queries.

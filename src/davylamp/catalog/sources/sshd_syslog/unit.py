@@ -53,7 +53,8 @@ class SshdSyslog(SqlSource):
 
     What it leaves out.
     Handshakes that fail (`Unable to negotiate`, `refused connect`): nobody tried a password, so there is no attempt.
-    Lines of other programs give no event and are no rejects. Lines without any stamp are rejects. `last message
+    Lines of other programs give no event and are no rejects. Lines without any stamp are rejects, and so are those
+    with an impossible address (`10.0.0.999`) or port; a host's name in the place of an address stays. `last message
     repeated N times`, which names no program, is not expanded. A plain syslog file cannot prove who wrote a line: a
     local user with `logger -t sshd` can forge one; the journal's export can tell. Logs wrapped in CSV or container
     JSON are not read.

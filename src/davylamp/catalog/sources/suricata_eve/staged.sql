@@ -12,9 +12,10 @@ timed AS (
         TRY(make_timestamp(epoch_us(TRY_CAST(coalesce(e.flow.start, e.netflow.start) AS TIMESTAMPTZ)))) AS started,
         TRY(make_timestamp(epoch_us(TRY_CAST(coalesce(e.flow."end", e.netflow."end") AS TIMESTAMPTZ)))) AS ended,
         e.src_ip AS src_ip,
-        TRY_CAST(e.src_port AS INTEGER) AS src_port,
+        -- What is no number becomes one that no port has.
+        CASE WHEN e.src_port IS NOT NULL THEN coalesce(TRY_CAST(e.src_port AS INTEGER), -1) END AS src_port,
         e.dest_ip AS dest_ip,
-        TRY_CAST(e.dest_port AS INTEGER) AS dest_port,
+        CASE WHEN e.dest_port IS NOT NULL THEN coalesce(TRY_CAST(e.dest_port AS INTEGER), -1) END AS dest_port,
         lower(e.proto) AS proto,
         lower(e.app_proto) AS app_proto,
         e.host AS host,
@@ -39,5 +40,9 @@ SELECT
         WHEN event_type IS NULL THEN 'not an EVE record: no event_type'
         WHEN logged IS NULL OR logged NOT BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9999-12-31'
             THEN 'timestamp is no time'
+        WHEN NOT regexp_full_match(src_ip, $address) THEN 'src_ip is no address'
+        WHEN NOT regexp_full_match(dest_ip, $address) THEN 'dest_ip is no address'
+        WHEN src_port NOT BETWEEN 0 AND 65535 THEN 'src_port is no port'
+        WHEN dest_port NOT BETWEEN 0 AND 65535 THEN 'dest_port is no port'
     END AS reject
 FROM timed

@@ -7,6 +7,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+from davylamp.kit.addresses import ADDRESS_PATTERN
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan, SqlSource
@@ -63,7 +64,8 @@ class SuricataEve(SqlSource):
 
     What it leaves out.
     All other event types; questions after the first of one DNS message. An ssh record says nothing about
-    success, so it gives no `authentication`. A record that is no JSON, has no type or no time is a reject.
+    success, so it gives no `authentication`. A record that is no JSON, has no type or no time, or an address or port
+    that is none, is a reject.
 
     References.
     https://docs.suricata.io/en/latest/output/eve/eve-json-format.html
@@ -89,7 +91,7 @@ class SuricataEve(SqlSource):
         return SqlPlan(
             relation="json_records",
             selects={name: _query(name) for name in _CLASSES},
-            staged=_query("staged").replace("$shape", shape),
+            staged=_query("staged").replace("$shape", shape).replace("$address", f"'{ADDRESS_PATTERN}'"),
             notes=("event types other than flow, netflow, dns, tls, http, ssh and alert give no events here",),
         )
 

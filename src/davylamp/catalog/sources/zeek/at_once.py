@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from davylamp.catalog.sources.zeek.layout import TextLayout
+from davylamp.kit.addresses import are_addresses
 from davylamp.kit.source import AtOnce
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ _PORTS = {
     "dns": {"id.orig_p": "src_port", "id.resp_p": "resolver_port"},
     "conn": {"id.orig_p": "src_port", "id.resp_p": "dst_port"},
 }
+_ADDRESSES = ("id.orig_h", "id.resp_h")
 _LOWERED = {"proto": "protocol", "service": "application"}
 _REPEATED = {
     "dns": frozenset({"src_ip", "resolver_ip", "query_type", "rcode", "protocol"}),
@@ -72,7 +74,7 @@ def at_once(layout: TextLayout) -> AtOnce | None:
     separator = layout.separator
     # Notes in the middle of a log begin with `#`: where a time must stand they cannot pass for a record.
     plain = len(separator) == 1 and separator.isascii() and separator not in '\r\n"#' and layout.fields[:1] == ("ts",)
-    if cut is None or not plain or not layout.unset or not {"id.orig_h", "id.resp_h"} <= set(layout.fields):
+    if cut is None or not plain or not layout.unset or not set(_ADDRESSES) <= set(layout.fields):
         return None
     types = {field: kind for field, kind in cut.items() if field in layout.fields}
     made = {**_TAKEN[layout.log], **_PORTS[layout.log], **_LOWERED, "query": "query_name", "answers": "answers"}
@@ -99,7 +101,7 @@ def _rows(fields: pa.RecordBatch, layout: TextLayout) -> pa.RecordBatch | None:
     import pyarrow as pa
 
     started = _micros(fields.column("ts"), _LATEST_S)
-    if started is None or started.null_count:
+    if started is None or started.null_count or not all(are_addresses(fields.column(end)) for end in _ADDRESSES):
         return None
     made = {"time": started.cast(pa.timestamp("us"))}
     for field, name in _TAKEN[layout.log].items():

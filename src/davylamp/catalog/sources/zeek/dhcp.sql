@@ -19,5 +19,6 @@ FROM (
         ) AS given
         WHERE reject IS NOT NULL OR (ip IS NOT NULL AND mac IS NOT NULL)
     ) AS spells
-    GROUP BY host_name, ip, mac, spell, reject
+    -- A record that cannot be used is counted by itself.
+    GROUP BY host_name, ip, mac, spell, reject, CASE WHEN reject IS NOT NULL THEN line END
 ) AS leases

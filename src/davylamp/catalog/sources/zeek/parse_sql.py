@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from davylamp.catalog.sources.zeek.layout import FIELDS, TAGGED, TextLayout, are_tagged, ends
+from davylamp.kit.addresses import is_no_port, matches_address
 
 # Epoch seconds with a fraction, milliseconds (`JSON::TS_MILLIS`), or ISO with an offset; a plain cast to TIMESTAMP
 # would ignore the offset.
@@ -18,6 +19,18 @@ _TIME = """CASE
     END"""
 # A year that Python cannot hold is damage, not a time.
 _NO_TIME = "started IS NULL OR started NOT BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9999-12-31'"
+
+
+def _faults(names: Iterable[str]) -> str:
+    """Arms of a CASE that say what is wrong with a record that has these fields and the connection's ends."""
+    addresses = {"orig_h": "id.orig_h", "resp_h": "id.resp_h"}
+    addresses |= {name: name for name in names if name == "assigned_addr"}
+    faults = [
+        f"WHEN {_NO_TIME} THEN 'ts is no time'",
+        *(f"WHEN NOT {matches_address(name)} THEN '{field} is no address'" for name, field in addresses.items()),
+        *(f"WHEN {is_no_port(name)} THEN 'id.{name} is no port'" for name in ("orig_p", "resp_p")),
+    ]
+    return "\n        ".join(faults)
 
 
 def literal(text: str) -> str:
@@ -48,7 +61,7 @@ parsed AS (SELECT {", ".join(columns)} FROM split),
 timed AS (SELECT *, {_TIME} AS started FROM parsed),
 stamped AS (SELECT *, CASE
         WHEN cells_count < {count} THEN 'the header names {count} fields, the line has ' || cells_count
-        WHEN {_NO_TIME} THEN 'ts is no time'
+        {_faults(FIELDS[layout.log])}
     END AS reject
     FROM timed)
 """
@@ -84,7 +97,7 @@ timed AS (SELECT *, {_TIME} AS started FROM parsed),
 stamped AS (SELECT *, CASE
         WHEN broken THEN 'not a JSON object'
         {other}
-        WHEN {_NO_TIME} THEN 'ts is no time'
+        {_faults(names)}
     END AS reject
     FROM timed)
 """

@@ -43,7 +43,7 @@ class Zeek(SqlSource):
     An ssh record without `auth_success`: Zeek could not tell, and an undetermined attempt is no verdict.
     Its count of attempts stays one row, because a second factor counts as an attempt too. Other Zeek logs
     (x509, files, notice, weird and so on) are recognised and give no rows. A second header in the middle
-    of a file is skipped: the first one describes all lines.
+    of a file is skipped: the first one describes all lines. A record with an address or port that is none is a reject.
 
     References.
     https://docs.zeek.org/en/master/log-formats.html
