@@ -30,6 +30,39 @@ def test_one_damaged_sample_does_not_cost_a_series(tmp_path: Path) -> None:
     assert [reject["line"] for reject in row["rejects"]] == [602]
 
 
+@pytest.mark.parametrize("form", ["lookup-events", "lookup-events, indented", "filter-log-events", "CloudTrail Lake"])
+def test_an_answer_longer_than_what_recognition_sees_is_read(tmp_path: Path, form: str) -> None:
+    events = [_event(index) for index in range(400)]
+    texts = [json.dumps(event) for event in events]
+    answer: dict[str, object]
+    if form == "filter-log-events":
+        answer = {"events": [{"timestamp": 1, "message": text} for text in texts], "nextToken": "t"}
+    elif form == "CloudTrail Lake":
+        answer = {"QueryStatus": "FINISHED", "QueryResultRows": [[{"eventJson": text}] for text in texts]}
+    else:
+        answer = {"Events": [{"EventName": "RunInstances", "CloudTrailEvent": text} for text in texts]}
+    file = tmp_path / "answer.json"
+    file.write_text(json.dumps(answer, indent=4 if form.endswith("indented") else None))
+    assert file.stat().st_size > SAMPLE_BYTES
+    [row] = _scanned(file).document["coverage"]
+    assert (row["source"], row["rejected_count"]) == ("aws_cloudtrail", 0)
+    assert row["event_classes"] == {"api_activity": 400}
+
+
+def _event(index: int) -> dict[str, object]:
+    return {
+        "eventVersion": "1.09",
+        "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/a", "accountId": "111122223333"},
+        "eventTime": f"2026-01-02T03:{index // 60 % 60:02d}:{index % 60:02d}Z",
+        "eventSource": "ec2.amazonaws.com",
+        "eventName": "DescribeInstances",
+        "awsRegion": "eu-west-1",
+        "sourceIPAddress": "198.51.100.7",
+        "requestParameters": {"maxResults": index},
+        "eventID": f"e-{index}",
+    }
+
+
 def test_a_series_of_bytes_that_is_mostly_small_is_no_cpu(tmp_path: Path) -> None:
     file = tmp_path / "disk.csv"
     rows = (f"{1740830400 + 300 * index},{5e8 if index % 50 == 7 else 0.0}\n" for index in range(1000))

@@ -85,12 +85,15 @@ _RECORDS = st.lists(st.dictionaries(st.text(max_size=5), _JSON, min_size=1, max_
 
 
 @given(
-    _RECORDS, st.sampled_from(["records", "array", "lines", "pretty", "pretty array"]), st.sampled_from([5, 33, 4096])
+    _RECORDS,
+    st.sampled_from(["records", "events of one page", "array", "lines", "pretty", "pretty array"]),
+    st.sampled_from([5, 33, 4096]),
 )
 @settings(max_examples=150, deadline=None)
 def test_every_json_record_comes_out_once_with_its_offset(records: list[object], shape: str, block_bytes: int) -> None:
     text = {
         "records": lambda: json.dumps({"Records": records}),
+        "events of one page": lambda: json.dumps({"Events": records, "NextToken": "a}]"}, indent=4),
         "array": lambda: json.dumps(records, ensure_ascii=False),
         "lines": lambda: "\n".join(json.dumps(record) for record in records),
         "pretty": lambda: "\n".join(json.dumps(record, indent=2) for record in records),
@@ -106,6 +109,13 @@ def test_every_json_record_comes_out_once_with_its_offset(records: list[object],
 
 def test_a_json_document_that_does_not_end_gives_what_was_whole_and_a_reject() -> None:
     data = json.dumps({"Records": [{"a": 1}, {"b": 2}]}).encode()[:-6]
+    rows, box = cut_json(data)
+    assert [row["text"] for row in rows] == ['{"a": 1}']
+    assert box.count == 1
+
+
+def test_an_answer_that_is_cut_behind_its_list_gives_a_reject() -> None:
+    data = json.dumps({"Events": [{"a": 1}], "NextToken": "abc"}).encode()[:-4]
     rows, box = cut_json(data)
     assert [row["text"] for row in rows] == ['{"a": 1}']
     assert box.count == 1

@@ -1,4 +1,4 @@
-"""JSON records as Arrow batches: JSON lines, arrays, `{"Records": [...]}`, pretty or concatenated objects.
+"""JSON records as Arrow batches: JSON lines, arrays, `{"Records": [...]}` and its like, pretty or concatenated objects.
 
 DuckDB reads a JSON document whole, so a large `Records` array would need as much memory as it is
 long. Here the brackets outside strings are found with numpy, a block at a time, and each record
@@ -21,7 +21,10 @@ from davylamp.model.coverage import Reject
 
 BLOCK_BYTES = 4 << 20
 MAX_RECORD_BYTES = 16 << 20
-_WRAPPER = re.compile(rb'\s*\{\s*"[Rr]ecords"\s*:\s*\[')
+# `Records` is what CloudTrail delivers, `Events` what `aws cloudtrail lookup-events` answers and `events` what
+# `aws logs filter-log-events` does: all pages in one document, which as one record could be too long to be read.
+_WRAPPER = re.compile(rb'\s*\{\s*"(?:[Rr]ecords|[Ee]vents)"\s*:\s*\[')
+_TAIL_BYTES_MOST = 65536
 _STRUCTURAL = np.zeros(256, dtype=bool)
 _STRUCTURAL[list(b'"{}[]')] = True
 _Positions = np.ndarray[tuple[int], np.dtype[np.signedinteger[Any]]]
@@ -86,8 +89,13 @@ def _structural_batches(stream: BinaryIO, base: int, rejects: RejectBox) -> Iter
         if len(carry) > MAX_RECORD_BYTES:
             rejects.add(Reject(offset, line, f"record longer than {MAX_RECORD_BYTES} bytes; the rest was left"))
             return
-    if carry.strip(b" \t\r\n,]}"):
+    if carry.strip(b" \t\r\n,]}") and not (base == 2 and _closes_the_wrapper(carry)):
         rejects.add(Reject(offset, line, "the JSON does not end where the file ends, or is no JSON"))
+
+
+def _closes_the_wrapper(tail: bytes) -> bool:
+    """Whether what follows the last record ends its object: the AWS command line writes `"nextToken"` there."""
+    return len(tail) <= _TAIL_BYTES_MOST and _parses(b'{"records": [0' + tail)
 
 
 def _records(data: bytes, level: int, base: int) -> tuple[_Positions, _Positions, int]:

@@ -19,7 +19,7 @@ _PLAIN = "WITH texts AS (SELECT text, line, byte_offset FROM records),\n"
 _LISTS = ("Events", "logEvents", "events", "QueryResultRows")
 _CARRIERS = ("event", "detail", "message", "CloudTrailEvent", "eventJson", "original")
 # Possessive, so that a head of nothing but blanks takes linear time.
-_LEAD = re.compile(r'\s*+(?:\{\s*+"[Rr]ecords"\s*+:\s*+)?\[?\s*+(?=\{)')
+_LEAD = re.compile(r'\s*+(?:\{\s*+"(?:[Rr]ecords|[Ee]vents)"\s*+:\s*+)?\[?\s*+(?=\{)')
 _BETWEEN = re.compile(r"[\s,]*+")
 _LOOKED_AT_COUNT = 20
 _SURE, _LIKELY = 0.95, 0.7
@@ -70,17 +70,15 @@ class AwsCloudtrail(SqlSource):
         records = list(_first_records(sample))
         if any(_is_ours(event) for record in records for event in (record, *_carried(record))):
             return _SURE
-        # A first record longer than the sample, or a damaged one, shows only its text.
+        # A first record longer than the sample, or a damaged one, shows only its text. The answer to a query of
+        # CloudTrail Lake is one such record, with the events as JSON in strings.
         text = sample.text
-        shows = (
-            '"eventName"' in text and '"userIdentity"' in text and re.search(r'"eventSource"\s*:\s*"[^":]+\.com"', text)
-        )
-        return _LIKELY if not records and shows else 0.0
+        return _LIKELY if not records and (_shows_event(text) or _shows_event(text.replace('\\"', '"'))) else 0.0
 
     def plan(self, sample: Sample, modified_at: datetime) -> SqlPlan:
         """The plan: events are parsed once into `staged`, which feeds both classes."""
         records = list(_first_records(sample))
-        bare = not records or any(_is_ours(record) for record in records)
+        bare = any(map(_is_ours, records)) if records else _shows_event(sample.text)
         asides = tuple(note for note, is_said in _ASIDES.items() if records and all(map(is_said, records)))
         return SqlPlan(
             relation="json_records",
@@ -115,6 +113,11 @@ def _is_ours(record: Mapping[str, object]) -> bool:
     source = record.get("eventSource")
     # Notifications of S3 and records of streams have the same keys; their source is `aws:s3`, not a host name.
     return "eventName" in record and isinstance(source, str) and "." in source and not source.startswith("aws:")
+
+
+def _shows_event(text: str) -> bool:
+    shown = '"eventName"' in text and '"userIdentity"' in text
+    return shown and re.search(r'"eventSource"\s*:\s*"[^":]+\.com"', text) is not None
 
 
 def _first_records(sample: Sample) -> Iterator[dict[str, object]]:
