@@ -54,6 +54,7 @@ def firing() -> Iterator[Case]:
     plain = (Message(0.02, False, b"HTTP/1.0 200 OK\r\n\r\n"),)
     yield "fires_on_tunnel_answered_with_ok.pcap", one((*tunnel, *plain, *later), server_port=3128)
     yield from _halves()
+    yield from _polled_by_a_miner()
     rng = random.Random(4)
     dialect = BitcoinStratum(rng, agent="cgminer/4.11.1")
     alone = dialect.hello()[0]
@@ -139,9 +140,49 @@ def _like_shares_and_work() -> Iterator[Case]:
     yield "quiet_on_node_that_lists_hashes.pcap", one(lines(*lists, gap_s=3.0), server_port=8545)
     late = [message for message in lists if not message[0]]
     yield "quiet_on_node_that_lists_hashes_joined_late.pcap", one(lines(*late, gap_s=3.0), whole=False)
+    yield from _node_watched()
     text = _said(id=1, method="getwork", params=[])
     task = _said(id=1, result={"task": "resize", "image": "a.png"})
     yield "quiet_on_work_of_another_kind.pcap", one(lines((True, text), (False, task)))
+
+
+def _asked(method: str, *params: object) -> bytes:
+    call = _said(id=1, method=method, params=list(params))
+    return b"POST / HTTP/1.1\r\nHost: node\r\nContent-Length: %d\r\n\r\n" % len(call) + call
+
+
+def _told(**result: object) -> bytes:
+    answer = _said(id=1, result=result, error=None)
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer
+
+
+def _templates(rng: random.Random, count: int) -> list[tuple[bool, bytes]]:
+    spoken: list[tuple[bool, bytes]] = []
+    for height in range(count):
+        told = {"previousblockhash": random_hex(rng, 32), "bits": "1703a30c", "coinbasevalue": 3125, "height": height}
+        spoken += [(True, _asked("getblocktemplate", {"rules": ["segwit"]})), (False, _told(**told))]
+    return spoken
+
+
+def _node_watched() -> Iterator[Case]:
+    """Exporters of a node's figures ask it for a template among much else."""
+    rng = random.Random(11)
+    watched: list[tuple[bool, bytes]] = []
+    for method in ("getblockchaininfo", "getpeerinfo", "getmempoolinfo"):
+        watched += [(True, _asked(method)), (False, _told(bestblockhash=random_hex(rng, 32), chain="main"))]
+    spoken = lines(*watched, *_templates(rng, 1), *watched, *_templates(rng, 1), gap_s=15.0)
+    yield "quiet_on_node_watched_by_an_exporter.pcap", one(spoken, server_port=8332)
+
+
+def _polled_by_a_miner() -> Iterator[Case]:
+    """One question is a hint; two are a miner, also where the node closes the connection after each."""
+    rng = random.Random(12)
+    yield "fires_on_one_block_template.pcap", one(lines(*_templates(rng, 1)), server_port=8332)
+    polls = [
+        Connection(lines(*_templates(rng, 1)), START_S + 60 * number, server_port=8332, client_port=40000 + number)
+        for number in range(2)
+    ]
+    yield "fires_on_templates_on_connections_of_their_own.pcap", pcap_bytes(polls)
 
 
 def hard() -> Iterator[Case]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from davylamp.catalog.detections.mining_dialogue.verdict import DIALECT_NAMES, Verdict, judge_payloads
+from davylamp.catalog.detections.mining_dialogue.verdict import DIALECT_NAMES, TEMPLATES_FEWEST, Verdict, judge_payloads
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, evidence_of, instant
 from davylamp.kit.metadata import DetectionMeta
@@ -60,7 +60,9 @@ class MiningDialogue(Detection):
     more with target and job id), also where the capture began in the middle; a subscription and
     its answer; two shares with session id, nonce and 32-byte result where the server names no jobs of
     another kind; two Ethereum shares; work asked for and given, or given twice with one seed or
-    boundary (a node gives lists of hashes, too). At least 60 % of
+    boundary (a node gives lists of hashes, too). A block template counts from the second one (`TEMPLATES_FEWEST`)
+    or when it is asked for a wallet: one alone has LLR 4, and none where the same connection asks for two things that
+    only those want who look after a node (peers, memory pool, traffic; `WATCHING_METHODS_FEWEST`). At least 60 % of
     both directions' bytes must be such objects (`JSON_RATIO_FEWEST`: a line protocol is nothing but
     objects, a page that quotes one is mostly prose), no direction may speak both parts, and stratum
     inside an HTTP answer does not count. LLR 9 when complete: no such sequence in 2,470 connections
@@ -76,8 +78,9 @@ class MiningDialogue(Detection):
 
     What looks like it and is not.
     JSON-RPC services with methods `login`, `submit` or `job` whose parameters hold no blob, nonce
-    and digest; pages, mails and logs that quote a dialogue; a node's own inventory chatter. A node
-    operator who polls `getblocktemplate` for monitoring does speak this dialogue: declare that host.
+    and digest; pages, mails and logs that quote a dialogue; a node's own inventory chatter; an
+    exporter of a node's figures. One that polls `getblocktemplate` and nothing else, or each time on another
+    connection, does speak this dialogue: declare that host.
 
     What to do.
     Find the process that owns the connection and how it was started; keep binary, parent and command
@@ -113,7 +116,7 @@ class MiningDialogue(Detection):
 
     def _finding(self, seen: Sequence[_Seen]) -> Finding:
         first = seen[0]
-        whole = first.verdict.whole
+        whole = _is_whole(seen)
         started_at = min(one.started_at for one in seen)
         ended_at = max(one.ended_at for one in seen)
         usage = ComputeUsage(
@@ -127,11 +130,7 @@ class MiningDialogue(Detection):
             self.meta,
             fact_key=f"{first.remote_ip}:{first.remote_port}",
             assets=connection_assets(first.asset, first.row, first.verdict.client_is_source),
-            title=None
-            if whole
-            else "Shares handed in"
-            if first.verdict.shares_count
-            else "An attempt to open a mining dialogue",
+            title=None if whole else _title(first.verdict),
             because=_because(seen),
             first_seen=started_at,
             last_seen=ended_at,
@@ -149,6 +148,17 @@ class MiningDialogue(Detection):
             ],
             compute=[usage] if whole else [],
         )
+
+
+def _is_whole(seen: Sequence[_Seen]) -> bool:
+    """Whether one connection is complete, or several together: a node closes an idle one before the next poll."""
+    return seen[0].verdict.whole or sum(one.verdict.templates_count for one in seen) >= TEMPLATES_FEWEST
+
+
+def _title(verdict: Verdict) -> str:
+    if verdict.shares_count:
+        return "Shares handed in"
+    return "A block template asked for" if verdict.templates_count else "An attempt to open a mining dialogue"
 
 
 def _seen(row: Row) -> _Seen | None:
@@ -198,19 +208,24 @@ def _because(seen: Sequence[_Seen]) -> str:
     speaker = speaker_named(first.asset, first.row, verdict.client_is_source)
     dialect = DIALECT_NAMES[verdict.dialect]
     counted = f" ({len(seen)} connections)" if len(seen) > 1 else ""
-    if not verdict.whole and verdict.shares_count:
+    if _is_whole(seen):
+        return _told_whole(
+            seen, f"{speaker} spoke to a mining pool in clear text: {dialect} with {remote}{counted}", words
+        )
+    if verdict.templates_count:
+        return f"{speaker} asked {remote} once for a block template, as a miner's first question does ({words})"
+    if verdict.shares_count:
         return (
             f"{speaker} handed in shares in {dialect} to {remote}{counted}; no job was heard in what was kept "
             f"of it ({words})"
         )
-    if not verdict.whole:
-        return (
-            f"{speaker} tried to speak {dialect} with {remote}{counted} and was not answered as a pool would ({words})"
-        )
+    return f"{speaker} tried to speak {dialect} with {remote}{counted} and was not answered as a pool would ({words})"
+
+
+def _told_whole(seen: Sequence[_Seen], lead: str, words: str) -> str:
     jobs = sum(one.verdict.jobs_count for one in seen)
     shares = sum(one.verdict.shares_count for one in seen)
     return (
-        f"{speaker} spoke to a mining pool in clear text: {dialect} with {remote}{counted}, "
-        f"{jobs} job{'s' if jobs != 1 else ''} and {shares} share{'s' if shares != 1 else ''} in what was kept of it "
-        f"({words})"
+        f"{lead}, {jobs} job{'s' if jobs != 1 else ''} and {shares} share{'s' if shares != 1 else ''} "
+        f"in what was kept of it ({words})"
     )

@@ -14,6 +14,17 @@ NAME_CHARACTERS_MOST = 256
 _WALLET = re.compile(r"(?:0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{90,110})(?:[.+/].*)?")
 _ALGORITHM = re.compile(r"(?i)(?:cn|rx|argon2|astrobwt|ghostrider|kawpow|panthera|cuckaroo|ethash|gr|k12)(?:[/_-].*)?")
 _TEMPLATE_MARKS = ("previousblockhash", "coinbasevalue")
+# What those ask a node for who look after it (jvstein/bitcoin-prometheus-exporter asks for most of these). A miner needs
+# work, and at most the height and whether its address is valid.
+_WATCHING_METHODS = frozenset(
+    (
+        *("getblockchaininfo", "getnetworkinfo", "getpeerinfo", "getmempoolinfo", "getnettotals", "getchaintips"),
+        *("getmemoryinfo", "getrpcinfo", "getblockstats", "getchaintxstats", "listbanned", "uptime"),
+    )
+)
+WATCHING_METHODS_FEWEST = 2
+# Bitcoin Core gives a new template each minute to who polls; one alone is also a look at the node.
+TEMPLATES_FEWEST = 2
 DIALECT_NAMES = {
     "stratum": "Bitcoin-style stratum",
     "cryptonote": "CryptoNote stratum",
@@ -30,6 +41,7 @@ class Verdict:
         whole: the sequence is complete, or so shaped that nothing else speaks so.
         client_is_source: False where the capture took the server for the opener.
         words: what was seen, `client:` or `server:` before each, in the order of first sight.
+        templates_count: block templates asked of a node that gave one.
     """
 
     dialect: str
@@ -40,6 +52,7 @@ class Verdict:
     agents: tuple[str, ...]
     shares_count: int
     jobs_count: int
+    templates_count: int
 
 
 def judge_payloads(payload_out: bytes, payload_in: bytes) -> Verdict | None:
@@ -69,7 +82,7 @@ def _sides(client: Stream, server: Stream, client_is_source: bool) -> Verdict | 
         if dialect == "http" and any(mark in server.text for mark in _TEMPLATE_MARKS) and "template" in asked:
             given.append("work")
         whole = _whole(dialect, asked, given, client, server) and _spoken_plainly(dialect, client, server)
-        if whole or (asked and _attempt(dialect, asked, client, server)):
+        if whole or (asked and _attempt(dialect, asked, given, client, server)):
             return _verdict(dialect, whole, client_is_source, client, asked, given)
     return None
 
@@ -77,13 +90,32 @@ def _sides(client: Stream, server: Stream, client_is_source: bool) -> Verdict | 
 def _whole(dialect: str, asked: list[str], given: list[str], client: Stream, server: Stream) -> bool:
     """Whether both parts of the sequence are there, or one of a shape that nothing else has."""
     if dialect == "http":
-        return bool(asked) and "work" in given
+        return "work" in given and _mines_from_work(asked, client)
     shares = asked.count("submit") >= 2
     if dialect == "ethereum":
         return shares or ("job" in given and (bool(asked) or (not client.objects and _one_boundary(server))))
     if "job" in given or (shares and not _other_jobs(server)):
         return True
     return dialect == "stratum" and bool(asked) and bool(given)
+
+
+def _mines_from_work(asked: list[str], client: Stream) -> bool:
+    """Whether the client asks a node for work as a miner does, not as somebody who looks after the node."""
+    if set(asked) != {"template"}:
+        return bool(asked)
+    return _names_payee(client) or (asked.count("template") >= TEMPLATES_FEWEST and not _watches(client))
+
+
+def _names_payee(client: Stream) -> bool:
+    """Whether a template was asked for a wallet, as Monero's node wants it."""
+    wanted = [message["params"] for message in client.objects if isinstance(message.get("params"), dict)]
+    return any(isinstance(params, dict) and "wallet_address" in params for params in wanted)
+
+
+def _watches(client: Stream) -> bool:
+    """Whether the client also asks for what only those want to know who look after a node."""
+    asked = {str(message.get("method")).lower() for message in client.objects}
+    return len(asked & _WATCHING_METHODS) >= WATCHING_METHODS_FEWEST
 
 
 def _one_boundary(server: Stream) -> bool:
@@ -118,12 +150,12 @@ def _spoken_plainly(dialect: str, client: Stream, server: Stream) -> bool:
     return framed or min(ratios, default=0.0) >= JSON_RATIO_FEWEST
 
 
-def _attempt(dialect: str, asked: list[str], client: Stream, server: Stream) -> bool:
+def _attempt(dialect: str, asked: list[str], given: list[str], client: Stream, server: Stream) -> bool:
     """Whether an unanswered call is a miner's: its words are no other protocol's, or it names a wallet."""
     if dialect == "stratum":
         return True
     if dialect == "http":
-        return not any(message.get("result") for message in server.objects)
+        return not _watches(client) and ("work" in given or not any(one.get("result") for one in server.objects))
     if dialect == "ethereum":
         return "login" in asked or "submit" in asked
     if "submit" in asked:
@@ -157,6 +189,7 @@ def _verdict(
         agents=tuple(dict.fromkeys(_agents(client))),
         shares_count=asked.count("submit"),
         jobs_count=given.count("job") + given.count("work"),
+        templates_count=asked.count("template") if "work" in given else 0,
     )
 
 
