@@ -14,8 +14,8 @@ NAME_CHARACTERS_MOST = 256
 _WALLET = re.compile(r"(?:0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{90,110})(?:[.+/].*)?")
 _ALGORITHM = re.compile(r"(?i)(?:cn|rx|argon2|astrobwt|ghostrider|kawpow|panthera|cuckaroo|ethash|gr|k12)(?:[/_-].*)?")
 _TEMPLATE_MARKS = ("previousblockhash", "coinbasevalue")
-# What those ask a node for who look after it (jvstein/bitcoin-prometheus-exporter asks for most of these). A miner needs
-# work, and at most the height and whether its address is valid.
+# What those ask a node for who look after it (jvstein/bitcoin-prometheus-exporter asks for most of these). A miner
+# needs work, and at most the height and whether its address is valid.
 _WATCHING_METHODS = frozenset(
     (
         *("getblockchaininfo", "getnetworkinfo", "getpeerinfo", "getmempoolinfo", "getnettotals", "getchaintips"),
