@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,6 +112,38 @@ def test_without_fanotify_coverage_says_that_nobody_is_named(root: Path, monkeyp
     (said,) = [json.loads(line) for line in lines]
     assert said["kind"] == "could_not_look"
     assert "CAP_SYS_ADMIN" in said["reason"]
+
+
+OVERLAID = """
+set -e
+mount -t tmpfs tmpfs "$1"
+mkdir -p "$1/upper" "$1/work" "$1/root" "$1/lower/etc/cron.d" "$1/lower/root"
+mount -t overlay overlay -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" "$1/root"
+exec "$2" -c '
+import os, sys, time
+from davylamp.agent.file_changes import FileChanges
+from davylamp.agent.record import Look, Recorder
+root = sys.argv[1]
+made = FileChanges(Recorder(sys.stdout.write), None, root)
+made.open(Look(made.recorder, time.time(), root))
+os.system(f"echo x > {root}/etc/cron.d/job")
+made.read()
+made.close()
+' "$1/root"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts an overlay")
+def test_a_file_system_without_handles_is_watched_all_the_same(tmp_path: Path) -> None:
+    command = ["unshare", "--mount", "sh", "-c", OVERLAID, "overlaid", str(tmp_path), sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    (said,) = [row for row in told if row["record"] == "sensor_state"]
+    assert said["name"].startswith("who changes files in")
+    assert "fanotify no handles" in said["reason"]
+    assert ("/etc/cron.d/job", "create") in [
+        (row["file_path"], row["activity"]) for row in told if row["record"] == "file_activity"
+    ]
 
 
 def test_a_storm_of_changes_is_bounded_and_counted(watching: FileChanges, root: Path) -> None:

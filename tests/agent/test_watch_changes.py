@@ -90,6 +90,8 @@ def test_lines_conform_and_hostile_text_does_not_act_on_a_terminal(tmp_path: Pat
         "kind": "lost", "name": "DNS", "reason": "x", "lost_count": 7,
     }  # fmt: skip
     assert "(7 lost)" in said_as_text("sensor", columns)
+    refused: dict[str, object] = {"at": 0.0, "kind": "could_not_look", "name": "DNS", "reason": "needs CAP_NET_RAW"}
+    assert said_as_text("sensor", refused).endswith("DNS could not be looked at: needs CAP_NET_RAW")
     cost: dict[str, object] = {"at": 0.0, "cpu_ratio": 0.0012, "memory_bytes": 20 << 20, "usd_per_month": 0.03}
     assert said_as_text("cost", cost).endswith("0.12% of a core with judging, 20 MiB, $0.03 a month")
 

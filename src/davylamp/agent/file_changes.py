@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import stat
 import time
 from collections.abc import Callable
@@ -35,6 +37,8 @@ _ACTIVITIES = (
     (ATTRIB, "set_attributes"),
 )
 _NOBODY_NAMED = "who changed a file is not seen: fanotify says it to CAP_SYS_ADMIN alone"
+# What fanotify says of a file system that gives it no handles: overlayfs, FUSE, subvolumes of btrfs.
+_WITHOUT_HANDLES = (errno.EOPNOTSUPP, errno.ENODEV, errno.EXDEV)
 # include/uapi/linux/capability.h
 _CAP_SYS_ADMIN = 21
 # A folder that a user may write in can be changed thousands of times a second.
@@ -59,6 +63,8 @@ class FileChanges:
     skipped_count: int = 0
     _names: dict[str, frozenset[str]] = field(default_factory=dict)
     _refused: dict[str, str] = field(default_factory=dict)
+    _unsigned: list[str] = field(default_factory=list)
+    _beside: Inotify | None = None
 
     def open(self, look: Look) -> bool:
         """Opens the better interface that the kernel gives us; says what is missing."""
@@ -76,18 +82,27 @@ class FileChanges:
         else:
             if not _may_administer():
                 look.could_not_look("who changes files", _NOBODY_NAMED)
+        self._poll = select.epoll()
+        self._poll.register(self._source, select.EPOLLIN)
         self.watch_new()
+        if self._unsigned:
+            reason = (
+                f"the file system of {self._unsigned[0]} gives fanotify no handles; inotify tells what changes there"
+            )
+            look.could_not_look(f"who changes files in {len(self._unsigned)} folders", reason)
         for folder, reason in self._refused.items():
             look.could_not_look(f"changes in {folder}", reason)
         return True
 
     def fileno(self) -> int:
         """For selectors."""
-        return self._source.fileno()
+        return self._poll.fileno()
 
     def close(self) -> None:
         """Stops watching."""
-        self._source.close()
+        self._poll.close()
+        for source in self._sources():
+            source.close()
 
     def watch_new(self) -> list[str]:
         """Watches folders of the list that are there by now; gives those that were not watched before."""
@@ -98,7 +113,7 @@ class FileChanges:
             try:
                 if not stat.S_ISDIR(os.stat(folder).st_mode):
                     continue
-                self._source.watch(folder)
+                self._watch(folder)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
@@ -108,10 +123,25 @@ class FileChanges:
             fresh.append(folder)
         return fresh
 
+    def _watch(self, folder: str) -> None:
+        try:
+            self._source.watch(folder)
+        except OSError as error:
+            if isinstance(self._source, Inotify) or error.errno not in _WITHOUT_HANDLES:
+                raise
+            if self._beside is None:
+                self._beside = Inotify()
+                self._poll.register(self._beside, select.EPOLLIN)
+            self._beside.watch(folder)
+            self._unsigned.append(folder)
+
+    def _sources(self) -> list[Fanotify | Inotify]:
+        return [self._source] if self._beside is None else [self._source, self._beside]
+
     def read(self) -> None:
         """Records the changes that wait."""
         written_count = 0
-        for notice in self._source.read():
+        for notice in (notice for source in self._sources() for notice in source.read()):
             if notice.bits & OVERFLOW:
                 self.skipped_count += 1
             elif self._counts(notice):

@@ -57,8 +57,8 @@ def said_as_text(kind: str, columns: Mapping[str, object]) -> str:
         )
     count = columns.get("lost_count")
     counted = f" ({count} lost)" if count else ""
-    said = f"{begin} sensor   {columns.get('name')} {columns.get('kind')}: {columns.get('reason')}{counted}"
-    return _visible(said.replace("could_not_look", "could not be looked at").replace("_", " "))
+    state = "could not be looked at" if columns.get("kind") == "could_not_look" else str(columns.get("kind"))
+    return _visible(f"{begin} sensor   {columns.get('name')} {state}: {columns.get('reason')}{counted}")
 
 
 def _number(columns: Mapping[str, object], name: str) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +23,7 @@ CAPABILITIES = (
     ("CAP_NET_RAW", "questions for names, and packets of suspects' connections"),
     ("CAP_SYS_PTRACE", "images, environments and connections of other users' processes"),
     ("CAP_DAC_READ_SEARCH", "logs, crontabs and keys of other users, read only"),
-    ("CAP_SYS_ADMIN", "who changed a file (fanotify), and connections inside containers (setns)"),
+    ("CAP_SYS_ADMIN", "who changed a file (fanotify), connections inside containers (setns), and loaded BPF programs"),
 )
 _UNIT = """\
 # Written by `davylamp watch install`.
@@ -46,7 +48,7 @@ AmbientCapabilities={capabilities}
 CapabilityBoundingSet={capabilities}
 NoNewPrivileges=yes
 
-# The lasting process takes 20 MiB; judging 180 MiB for some seconds, every few minutes.
+# The lasting process takes 20 MiB; judging 135 MiB for some seconds, every few minutes.
 MemoryHigh=256M
 MemoryMax=512M
 CPUQuota={quota}%
@@ -69,7 +71,7 @@ RestrictNamespaces=net
 RestrictAddressFamilies={families}
 {network}SystemCallArchitectures=native
 SystemCallFilter=@system-service
-SystemCallFilter=fanotify_init fanotify_mark name_to_handle_at setns
+SystemCallFilter=bpf fanotify_init fanotify_mark name_to_handle_at setns
 SystemCallFilter=~@clock @cpu-emulation @debug @module @obsolete @raw-io @reboot @swap
 SystemCallErrorNumber=EPERM
 UMask=0077
@@ -101,8 +103,8 @@ def install(request: WatchRequest, *, dry_run: bool) -> str:
     """Writes the unit and starts it; gives what was done, or would be.
 
     Raises:
-        UsageError: this host has no systemd.
-        CaseError: the unit cannot be written or started.
+        UsageError: this host has no systemd, or its own user could not read this program.
+        CaseError: the unit cannot be written or started; nothing of it stays.
     """
     text = unit_text(request)
     steps = [["systemctl", "daemon-reload"], ["systemctl", "enable", "--now", NAME]]
@@ -111,9 +113,15 @@ def install(request: WatchRequest, *, dry_run: bool) -> str:
             f"#   {shlex.join(step)}\n" for step in steps
         )
     _needs_systemd()
+    _needs_readable_program()
     _write(text)
-    for step in steps:
-        _run(step)
+    try:
+        for step in steps:
+            _run(step)
+    except CaseError:
+        # What does not start would be tried again every ten seconds for ever.
+        _remove()
+        raise
     return (
         f"wrote {PLACE} and started it\nnow: journalctl -u {NAME} -f; davylamp coverage --case {request.case_folder}\n"
     )
@@ -164,6 +172,25 @@ def _needs_systemd() -> None:
         )
 
 
+def _needs_readable_program() -> None:
+    """The service has a user of its own, who cannot start what lies in somebody's closed home (`/root`)."""
+    for program in (sys.executable, os.path.realpath(sys.executable), os.path.realpath(__file__)):
+        for folder in Path(program).parents:
+            if not folder.stat().st_mode & stat.S_IXOTH:
+                raise UsageError(
+                    "the service could not start this installation",
+                    where=str(folder),
+                    why=f"{program} lies in it, and it is closed to other users",
+                    hint="python3 -m venv /opt/davylamp && /opt/davylamp/bin/pip install . "
+                    "&& /opt/davylamp/bin/davylamp watch install",
+                )
+
+
+def _remove() -> None:
+    for step in (["systemctl", "disable", "--now", NAME], ["rm", "-f", str(PLACE)], ["systemctl", "daemon-reload"]):
+        subprocess.run(step, capture_output=True, check=False)
+
+
 def _write(text: str) -> None:
     try:
         PLACE.write_text(text, encoding="utf-8")
@@ -182,6 +209,6 @@ def _run(step: list[str]) -> None:
         raise CaseError(
             "systemd refused",
             where=shlex.join(step),
-            why=(done.stderr.strip() or f"exit code {done.returncode}").splitlines()[0],
-            hint=f"systemctl status {NAME}",
+            why=(done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1],
+            hint=f"journalctl -u {NAME} -n 20",
         )
