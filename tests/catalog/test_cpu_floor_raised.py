@@ -189,6 +189,21 @@ def test_a_miner_that_runs_on_has_no_end() -> None:
     assert "where the evidence ends" in finding.because
 
 
+def test_a_miner_beside_a_nightly_job_is_dated_by_the_slow_scale() -> None:
+    # Found by a series of the kind that backup servers show: the quick scale saw the job's two hours and nothing else.
+    points = [(at, 70.0 if at.hour in (1, 2) else value / 5) for at, value in quiet(14, timedelta(minutes=5))]
+    start = points[0][0] + 11.3 * DAY
+    mined = [(at, value + (0.6 * (100 - value) if start <= at < start + 1.7 * DAY else 0.0)) for at, value in points]
+    (finding,) = judged({"backup1": mined})["backup1"]
+    assert abs(finding.first_seen.replace(tzinfo=None) - start) <= timedelta(minutes=10)
+    (usage,) = finding.compute
+    assert usage.ended_at is not None and abs(usage.ended_at.replace(tzinfo=None) - start - 1.7 * DAY) <= timedelta(
+        hours=1
+    )
+    assert usage.share_ratio is not None and 0.5 < usage.share_ratio < 0.7
+    assert judged({"backup1": points}) == {}
+
+
 def test_two_miners_far_apart_are_two_episodes_and_close_ones_are_one() -> None:
     points = list(quiet(16, timedelta(minutes=5)))
     far = mined_after(mined_after(points, 4), 14)

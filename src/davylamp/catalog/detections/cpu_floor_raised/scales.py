@@ -29,7 +29,7 @@ class Scale:
 
 
 def scales_of(params: Mapping[str, object]) -> tuple[Scale, ...]:
-    """The quick, the slow and the hourly scale; where two see the same, the first speaks."""
+    """The quick, the slow and the hourly scale, in the order in which they speak of the same."""
     quick = Thresholds.of(params)
     slow = replace(
         quick,
@@ -46,6 +46,27 @@ def scales_of(params: Mapping[str, object]) -> tuple[Scale, ...]:
         held_s=whole_of(params, "slow_held_s"),
     )
     return Scale(quick), Scale(slow), Scale(by_hour, by_hour=True)
+
+
+def by_scale(scales: Sequence[Scale], samples: Sequence[Sample]) -> list[list[Episode]]:
+    """Episodes of each scale, without the quick ones that are but parts of a slow one.
+
+    A job of two hours that runs each night is part of the quick scale's reference: of a miner that takes less than the
+    job did, that scale then sees the hour in which both compute, and would date and price the theft by it.
+    """
+    quick, slow, *others = (scale.episodes(samples) for scale in scales)
+    return [[episode for episode in quick if not _is_part(episode, quick, slow)], slow, *others]
+
+
+def _is_part(episode: Episode, quick: Sequence[Episode], slow: Sequence[Episode]) -> bool:
+    """Whether a slow episode lasted over twice as long as all that the quick scale saw in its time."""
+    for longer in slow:
+        if longer.started_s <= episode.started_s and episode.last_s <= longer.last_s:
+            seen_s = sum(
+                each.last_s - each.started_s for each in quick if longer.started_s <= each.started_s < longer.last_s
+            )
+            return longer.last_s - longer.started_s > 2 * seen_s
+    return False
 
 
 def hourly(samples: Sequence[Sample]) -> list[Sample]:
