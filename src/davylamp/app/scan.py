@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,7 @@ from davylamp.model.usage import ComputeUsage
 from davylamp.report.document import Run, document, dump_document
 from davylamp.store.case import Case
 from davylamp.store.engine import DuckEngine
+from davylamp.store.prompt_stop import prompt_stop
 
 DEFAULT_MEMORY_BYTES = 1_000_000_000
 DOCUMENT_NAME = "scan.json"
@@ -91,7 +93,7 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     case = Case(folder, create=True)
     keep_declaration(case, declared)
     engine = DuckEngine(request.memory_bytes, case.scratch, request.sparing)
-    try:
+    with closing(case), closing(engine), prompt_stop(engine):
         bytes_count = ingest_evidence(
             request.paths, case, engine, registry.sources(request.sources), request.memory_bytes, watch
         )
@@ -108,9 +110,6 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
         detected, incidents, assets = judged
         made = document(run, coverage, detected.looks, detected.findings, incidents, assets.values())
         case.write_document(DOCUMENT_NAME, dump_document(made))
-    finally:
-        engine.close()
-        case.close()
     code = exit_code(made, detected.failures, request.by_severity)
     kept = folder if request.case_folder else keep_as_last(folder)
     return ScanResult(dict(made), code, detected.failures, kept)

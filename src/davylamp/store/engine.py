@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +47,25 @@ class DuckEngine:
 
     def execute(self, sql: str, params: Mapping[str, object] | None = None) -> None:
         """Runs a statement for its effect."""
-        self._run(sql, params)
+        with _told_calmly():
+            self._connection.execute(sql, dict(params) if params else None)
 
     def rows(self, sql: str, params: Mapping[str, object] | None = None) -> list[dict[str, object]]:
         """Runs a query that returns few rows."""
-        result = self._run(sql, params)
-        names = [column[0] for column in result.description]
         found: list[dict[str, object]] = []
         # The client makes a new text of every value; in a result few differ, and one of each is enough to keep.
         texts: dict[object, object] = {}
-        while some := result.fetchmany(ROWS_AT_ONCE_COUNT):
-            found += [
-                {
-                    name: texts.setdefault(value, value) if type(value) is str else value
-                    for name, value in zip(names, values, strict=True)
-                }
-                for values in some
-            ]
+        with _told_calmly():
+            result = self._connection.execute(sql, dict(params) if params else None)
+            names = [column[0] for column in result.description]
+            while some := result.fetchmany(ROWS_AT_ONCE_COUNT):
+                found += [
+                    {
+                        name: texts.setdefault(value, value) if type(value) is str else value
+                        for name, value in zip(names, values, strict=True)
+                    }
+                    for values in some
+                ]
         return found
 
     def columns(self, sql: str) -> dict[str, str]:
@@ -75,7 +78,7 @@ class DuckEngine:
 
     def keep(self, name: str, sql: str, params: Mapping[str, object] | None = None) -> None:
         """Answers a query once and keeps its rows as a relation; beyond the memory limit they go to `scratch`."""
-        self._run(f"CREATE OR REPLACE TEMPORARY TABLE {name} AS {sql}", params)
+        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {name} AS {sql}", params)
 
     def unregister(self, name: str) -> None:
         """Takes such a relation back."""
@@ -86,28 +89,33 @@ class DuckEngine:
         return self._connection.sql(sql).to_arrow_reader(rows_per_batch)
 
     def interrupt(self) -> None:
-        """Stops the running query."""
+        """Stops the running query; may be called from any thread."""
         self._connection.interrupt()
 
     def close(self) -> None:
         """Lets go of memory and temporary files."""
         self._connection.close()
 
-    def _run(self, sql: str, params: Mapping[str, object] | None) -> Any:
-        try:
-            return self._connection.execute(sql, dict(params) if params else None)
-        except RuntimeError as error:
-            # DuckDB's Python client turns a Ctrl-C during a query into this; what it is must not be lost on the way.
-            if type(error) is RuntimeError and str(error) == _INTERRUPTED:
-                raise KeyboardInterrupt from error
+
+@contextmanager
+def _told_calmly() -> Iterator[None]:
+    """Gives the engine's errors the meaning they have for whoever asked."""
+    try:
+        yield
+    except RuntimeError as error:
+        # DuckDB's Python client turns a Ctrl-C during a query into this; what it is must not be lost on the way.
+        if type(error) is RuntimeError and str(error) == _INTERRUPTED:
+            raise KeyboardInterrupt from error
+        raise
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryLimitError(
+            "the engine ran out of memory",
+            why=str(error).splitlines()[0],
+            hint="davylamp scan --memory 4GB PATH",
+        ) from error
+    except duckdb.IOException as error:
+        if "No space left" not in str(error):
             raise
-        except duckdb.OutOfMemoryException as error:
-            raise MemoryLimitError(
-                "the engine ran out of memory",
-                why=str(error).splitlines()[0],
-                hint="davylamp scan --memory 4GB PATH",
-            ) from error
-        except duckdb.IOException as error:
-            if "No space left" not in str(error):
-                raise
-            raise CaseError("the disk is full", why=str(error).splitlines()[0], hint="df -h") from error
+        raise CaseError("the disk is full", why=str(error).splitlines()[0], hint="df -h") from error
