@@ -364,3 +364,33 @@ def managed_campaign(begin: datetime) -> list[Record]:
             for index in range(12)
         ),
     ]  # fmt: skip
+
+
+def managed_sweep(begin: datetime, regions_count: int) -> list[Record]:
+    """Large jobs of three managed services in region after region, and nothing else (AMBERSQUID's way)."""
+    who = thief()
+    asked: dict[str, tuple[str, Mapping[str, object]]] = {
+        "glue": ("StartJobRun", {"jobName": "b", "numberOfWorkers": 100, "workerType": "G.2X"}),
+        "sagemaker": ("CreateNotebookInstance", {"instanceType": "ml.p3.8xlarge"}),
+        "lightsail": ("CreateInstances", {"instanceNames": ["a", "b"], "bundleId": "2xlarge_3_0"}),
+    }
+    return [
+        who.call(begin + timedelta(seconds=40 * index), service, operation, region, request)
+        for index, region in enumerate(REGIONS[:regions_count])
+        for service, (operation, request) in asked.items()
+    ]
+
+
+def clean_up_in_all_regions(at: datetime) -> list[Record]:
+    """The pipeline rolls a small function and a small build out to every region."""
+    deploy = _pipeline()
+    small: Mapping[str, object] = {"name": "clean-up", "environment": {"computeType": "BUILD_GENERAL1_SMALL"}}
+    function: Mapping[str, object] = {"functionName": "clean-up", "memorySize": 256, "timeout": 60}
+    return [
+        deploy.call(at + timedelta(seconds=30 * index), service, operation, region, request)
+        for index, region in enumerate(REGIONS)
+        for service, operation, request in (
+            ("lambda", "CreateFunction20150331", function),
+            ("codebuild", "CreateProject", small),
+        )
+    ]

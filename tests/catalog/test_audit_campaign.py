@@ -14,10 +14,12 @@ from davylamp.model.money import Cost
 from tests.catalog.audit_campaign import (
     START,
     aws_service,
+    clean_up_in_all_regions,
     early_stages,
     large_rollout,
     launch,
     managed_campaign,
+    managed_sweep,
     new_region,
     own_work,
     thief,
@@ -125,6 +127,27 @@ def test_mining_in_managed_services_alone_through_a_new_user_is_one_incident() -
     [made] = _incidents(Trail([*own_work(), *managed_campaign(BEGIN)]))
     assert made.story[0].stage == "persistence"
     assert made.entry_point is not None and thief().arn in made.entry_point.text
+
+
+def test_large_managed_jobs_in_five_regions_are_one_incident_and_in_two_none() -> None:
+    [made] = _incidents(Trail([*own_work(), *managed_sweep(BEGIN, 5)]))
+    assert made.entry_point is not None and thief().arn in made.entry_point.text
+    assert _incidents(Trail([*own_work(), *managed_sweep(BEGIN, 2)])) == ()
+    assert _incidents(Trail([*own_work(), *clean_up_in_all_regions(BEGIN)])) == ()
+
+
+def test_a_busy_morning_a_week_before_is_not_the_beginning_of_a_theft() -> None:
+    # Keys of a build server were stolen a week after its one large morning: told as one burst, the theft began there.
+    who, week = thief(), timedelta(days=7)
+    usual = who.run_instances(BEGIN, "c5.xlarge", 8)
+    stolen = who.run_instances(BEGIN + week, "c5a.16xlarge", 40, "ap-south-1")
+    found = Trail([*own_work(), usual, stolen]).findings(audit_unit("compute_launch_burst"))
+    morning, theft = sorted(_by_thief(found), key=lambda each: each.first_seen)
+    assert morning.last_seen < theft.first_seen and theft.first_seen.replace(tzinfo=None) == (BEGIN + week).replace(
+        tzinfo=None
+    )
+    assert {usage.started_at for usage in theft.compute if usage.model == "launched"} == {theft.first_seen}
+    assert morning.uid != theft.uid
 
 
 def test_builds_have_the_size_of_their_project_and_plans_that_of_their_name() -> None:

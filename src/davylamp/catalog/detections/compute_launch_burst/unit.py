@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import ClassVar
 
 from davylamp.catalog.detections.compute_launch_burst.limits import limits_of
 from davylamp.catalog.detections.compute_launch_burst.surprise import Baseline, surprise_digits
 from davylamp.kit.audit import audit_finding, called_by, count_of, failed, listed, number, request, text_of, texts
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates, number_of, whole_of
+from davylamp.kit.findings import candidates, instant, number_of, whole_of
 from davylamp.kit.launches import (
     GROUP_OPERATIONS,
     Bill,
@@ -26,6 +27,8 @@ from davylamp.model.finding import Finding, Technique
 from davylamp.model.severity import Severity
 
 PREPARING = frozenset({"CreateLaunchTemplate", "CreateLaunchConfiguration"})
+# What incidents bridge (ADR 0003).
+SPELL_GAP = timedelta(hours=24)
 
 
 class ComputeLaunchBurst(Detection):
@@ -54,7 +57,8 @@ class ComputeLaunchBurst(Detection):
     more, +1 for three or more regions, +1 for a group of at least 20 or up to 100 machines (the campaign made groups
     of 20 to 999), -1.5 when others in the account launch as much, -1 when the same principal launched a burst of plain
     machines on an earlier day (it grows; a stolen key mostly begins), -1 when every call was refused; at least 1, at
-    most 7. The weights are judgements from public reports, not a fit.
+    most 7. The weights are judgements from public reports, not a fit. Unusual hours of a principal that lie more than
+    24 hours apart (`SPELL_GAP`) are findings of their own.
 
     What it misses.
     Launches that stay small and steady from the first day of evidence; raised in steps below half of the last;
@@ -99,33 +103,38 @@ class ComputeLaunchBurst(Detection):
     history_short_hours = 72
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
-        """One finding per account and principal, over all its unusual hours."""
+        """One finding per account, principal and spell of unusual hours."""
         for _, rows in candidates(candidates_rows, "account", "principal"):
-            launching = [row for row in rows if row["operation"] not in PREPARING]
             templates = templates_of(row for row in rows if row["operation"] in PREPARING)
-            launches = [launch for row in _once(launching) for launch in launches_of(row, templates)]
-            if not launches:
-                continue
-            billed = _billed(launches)
-            bill = bill_of(billed or launches, facts)
-            short = all(number_of(row, "history_hours") < self.history_short_hours for row in launching)
-            ids = [instance_id for launch in launches for instance_id in launch.ids]
-            llr = self._llr(launching, launches, facts, short)
-            yield audit_finding(
-                self.meta,
-                rows,
-                fact_key="burst",
-                because=_sentence(launching, launches, bill, short),
-                llr=llr,
-                severity=_severity(bill, billed, llr),
-                ids=ids,
-                types=[launch.instance_type for launch in launches],
-                calls_count=_calls_count(launching),
-                compute=[
-                    *usages_of(_without_repeats(launches), "launched by the calls cited, at list price"),
-                    *limits_of(launching, templates),
-                ],
-            )
+            for index, spell in enumerate(_spells(rows)):
+                yield from self._findings(spell, templates, f"burst|{index}" if index else "burst", facts)
+
+    def _findings(
+        self, rows: Sequence[Row], templates: Mapping[str, str], fact_key: str, facts: Facts
+    ) -> Iterator[Finding]:
+        launching = [row for row in rows if row["operation"] not in PREPARING]
+        launches = [launch for row in _once(launching) for launch in launches_of(row, templates)]
+        if not launches:
+            return
+        billed = _billed(launches)
+        bill = bill_of(billed or launches, facts)
+        short = all(number_of(row, "history_hours") < self.history_short_hours for row in launching)
+        llr = self._llr(launching, launches, facts, short)
+        yield audit_finding(
+            self.meta,
+            rows,
+            fact_key=fact_key,
+            because=_sentence(launching, launches, bill, short),
+            llr=llr,
+            severity=_severity(bill, billed, llr),
+            ids=[instance_id for launch in launches for instance_id in launch.ids],
+            types=[launch.instance_type for launch in launches],
+            calls_count=_calls_count(launching),
+            compute=[
+                *usages_of(_without_repeats(launches), "launched by the calls cited, at list price"),
+                *limits_of(launching, templates),
+            ],
+        )
 
     def _llr(self, rows: Sequence[Row], launches: Sequence[Launch], facts: Facts, short: bool) -> float:
         digits = max(surprise_digits(number_of(row, "hour_vcpu"), _baseline(row)) for row in rows)
@@ -145,6 +154,22 @@ class ComputeLaunchBurst(Detection):
         largest = max(rows, key=lambda row: number_of(row, "hour_vcpu"))
         plain = not any(accelerated(launch.instance_type) for launch in launches)
         return plain and number_of(largest, "own_burst_days_count") >= 1
+
+
+def _spells(rows: Sequence[Row]) -> list[list[Row]]:
+    """The unusual hours, cut where a day and more lies between one call and the next.
+
+    A busy morning of a build server and, a week later, a theft with its keys are not one burst: told as one, the theft
+    would be dated, and billed, from that morning on.
+    """
+    ordered = sorted(rows, key=lambda row: instant(row["time"]))
+    spells: list[list[Row]] = []
+    for row in ordered:
+        if spells and instant(row["time"]) - instant(spells[-1][-1]["time"]) <= SPELL_GAP:
+            spells[-1].append(row)
+        else:
+            spells.append([row])
+    return spells
 
 
 def _once(rows: Sequence[Row]) -> list[Row]:

@@ -43,11 +43,13 @@ class ServerlessOrBuildComputeBurst(Detection):
     least 24 hours of evidence (`history_least_hours`), 0 when the evidence is shorter or the service was used before;
     +1.5 for a job that is large (accelerators, 8 vCPUs a piece, 32 in all: half and twice the campaign's task of 16),
     +1 more for accelerators; +1 for ten calls within an hour, +0.5 for 30; +1 when the principal did so in three of
-    these services on the same evidence (AMBERSQUID's mark); +1 when in three regions (people work in one or two); -0.5
-    when all calls were refused; at most 5.5. Nothing below 2 (`least_llr`: every account starts with a service once)
-    is reported. Weights are judgements from public reports, not a fit. A job is priced until the evidence ends, a
-    build of CodeBuild for an hour (its default limit) unless the call sets another; of Batch's environments and jobs
-    the larger is priced, as one runs in the other.
+    these services on the same evidence (AMBERSQUID's mark); +1 when in three regions (people work in one or two),
+    +2 more when large jobs were asked for in five (`sweep_regions_count`; AMBERSQUID was in 16, and what owners roll
+    out to all regions is small); -0.5 when all calls were refused; at most 5.5, or 7.5 with large jobs in five regions,
+    so that three such services are enough for an incident. Nothing below 2 (`least_llr`: every account starts with a
+    service once) is reported. Weights are judgements from public reports, not a fit. A job is priced until the evidence
+    ends, a build of CodeBuild for an hour (its default limit) unless the call sets another; of Batch's environments and
+    jobs the larger is priced, as one runs in the other.
 
     What it misses.
     A service the account uses daily, at its usual sizes; runs inside what exists already (a poisoned build);
@@ -88,6 +90,7 @@ class ServerlessOrBuildComputeBurst(Detection):
     history_least_hours = 24
     many_services_count = 3
     many_regions_count = 3
+    sweep_regions_count = 5
     least_llr = 2.0
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
@@ -125,9 +128,17 @@ class ServerlessOrBuildComputeBurst(Detection):
         llr += 1.0 if any(job.gpu for _, job in jobs) else 0.0
         llr += 1.5 if busiest >= 30 else 1.0 if busiest >= 10 else 0.0
         llr += 1.0 if many else 0.0
-        llr += 1.0 if len({text_of(row, "region") for row in rows}) >= self.many_regions_count else 0.0
+        llr += self._llr_of_regions(jobs)
         llr -= 0.5 if all(map(failed, rows)) else 0.0
-        return min(5.5, llr)
+        return min(7.5 if self._sweeps(jobs) else 5.5, llr)
+
+    def _llr_of_regions(self, jobs: Sequence[tuple[Row, Job]]) -> float:
+        regions = {text_of(row, "region") for row, _ in jobs}
+        return (1.0 if len(regions) >= self.many_regions_count else 0.0) + (2.0 if self._sweeps(jobs) else 0.0)
+
+    def _sweeps(self, jobs: Sequence[tuple[Row, Job]]) -> bool:
+        """Whether large jobs were asked for in more regions than anybody works in."""
+        return len({text_of(row, "region") for row, job in jobs if job.large}) >= self.sweep_regions_count
 
 
 def _sentence(jobs: Sequence[tuple[Row, Job]], facts: Facts) -> str:
