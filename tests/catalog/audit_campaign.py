@@ -6,6 +6,7 @@ Shapes of requests and answers follow the services' documented forms; every name
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -277,6 +278,12 @@ def early_stages(seed: int, begin: datetime) -> tuple[Sequence[Record], datetime
         for record in stage(who, begin + timedelta(seconds=offset), dice)
     ]
     return records, begin + timedelta(seconds=pace_s + 120)
+
+
+def in_account(account: str, records: Sequence[Record]) -> list[Record]:
+    """The same records as another account would have them."""
+    moved: list[Record] = json.loads(json.dumps(records).replace(ACCOUNT, account))
+    return moved
 
 
 def new_region(at: datetime, seed: int = 0) -> list[Record]:

@@ -33,6 +33,8 @@ AUDIT_UNITS = (
     "unused_region_or_family",
 )
 Record = Mapping[str, object]
+Others = tuple[Sequence[Record], datetime]
+_NAMING_THE_ACCOUNT = ("actor", "account_uid", "request", "response")
 
 
 @cache
@@ -128,7 +130,32 @@ class Trail:
         columns = ", ".join(f"{column.name} {column.type}" for column in API_ACTIVITY.stored)
         self._engine.execute(f"CREATE TABLE api_activity_stored ({columns})")
         self._engine.execute(f"CREATE VIEW api_activity AS {view_of(API_ACTIVITY)}")
-        rows = [_row(record, line) for line, record in enumerate(records, 1)]
+        self._add([_row(record, line) for line, record in enumerate(records, 1)])
+
+    @classmethod
+    def of_accounts(cls, account: str, own_work: Sequence[Record], others: Mapping[str, Others]) -> Trail:
+        """An organisation's trail: the same work in each account, and what others do there, both up to an instant.
+
+        Args:
+            account: where `own_work` was recorded.
+            others: account -> what others do there, and the instant.
+        """
+        trail = cls(own_work)
+        ends = [{"account": each, "until": until.replace(tzinfo=None)} for each, (_, until) in others.items()]
+        trail._engine.register("ends", pa.Table.from_pylist(ends))
+        moved = ", ".join(f"replace({name}, '{account}', account) AS {name}" for name in _NAMING_THE_ACCOUNT)
+        trail._engine.execute(
+            f"CREATE TABLE moved AS SELECT stored.* REPLACE ({moved}) FROM api_activity_stored AS stored, ends "
+            "WHERE time < until"
+        )
+        trail._engine.execute("DELETE FROM api_activity_stored")
+        trail._engine.execute("INSERT INTO api_activity_stored FROM moved")
+        for records, until in others.values():
+            rows = [_row(record, line) for line, record in enumerate(records, len(own_work) + 1)]
+            trail._add([row for row in rows if row["time"] < until.replace(tzinfo=None)])
+        return trail
+
+    def _add(self, rows: Sequence[dict[str, object]]) -> None:
         if rows:
             self._engine.register("given", pa.Table.from_pylist(rows, schema=_schema()))
             self._engine.execute("INSERT INTO api_activity_stored BY NAME SELECT * FROM given")
