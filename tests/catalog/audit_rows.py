@@ -151,8 +151,8 @@ class Trail:
         trail._engine.execute("DELETE FROM api_activity_stored")
         trail._engine.execute("INSERT INTO api_activity_stored FROM moved")
         for records, until in others.values():
-            rows = [_row(record, line) for line, record in enumerate(records, len(own_work) + 1)]
-            trail._add([row for row in rows if row["time"] < until.replace(tzinfo=None)])
+            seen = [record for record in records if str(record["eventTime"]) < f"{until:%Y-%m-%dT%H:%M:%SZ}"]
+            trail._add([_row(record, line) for line, record in enumerate(seen, len(own_work) + 1)])
         return trail
 
     def _add(self, rows: Sequence[dict[str, object]]) -> None:
