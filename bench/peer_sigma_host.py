@@ -1,8 +1,13 @@
-"""Sigma's Linux rules over the same processes: `PYTHON bench/peer_sigma_host.py RULES FOLDER` (with pySigma installed).
+"""Sigma's Linux rules over the same processes: `PYTHON bench/peer_sigma_host.py RULES FOLDER [ROWS]` (with pySigma).
 
 RULES is a folder of Sigma rules of the user's own (process creation and auditd's EXECVE), FOLDER what
 `python -m bench.score_sheet --keep FOLDER` kept. Each process of a drill is one event: image, command line, arguments,
-parent, as `/proc` tells them during the look. An audit of `execve` has the arguments before a program wipes them.
+parent. ROWS are its events as auditd wrote them, with the arguments from before a program wiped them:
+
+    auditctl -a always,exit -F arch=b64 -S execve,execveat      (and auditd running, while the score sheet plays)
+    davylamp scan /var/log/audit --case CASE; davylamp events process_activity --case CASE --format jsonl > ROWS
+
+Without ROWS they are taken as `/proc` told them during the look.
 """
 
 import json
@@ -19,20 +24,22 @@ ARGUMENTS = tuple(f"a{number}" for number in range(20))
 COLUMNS = ("Image", "CommandLine", "ParentImage", "ParentCommandLine", "CurrentDirectory", "User", "type", *ARGUMENTS)
 
 
-def events(run: Path) -> list[dict[str, Any]]:
-    """The drill's own processes."""
+def events(run: Path, audited: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The drill's own processes, each program that one of them ran."""
     pids = set(json.loads((run / "pids.json").read_text(encoding="ascii")))
-    records: dict[int, dict[str, Any]] = {}
-    for file in (run / "case" / "host").glob("*.jsonl"):
-        for line in file.read_text(encoding="ascii").splitlines():
-            record = json.loads(line)
-            if record["record"] == "process_activity" and record.get("image_path"):
-                records.setdefault(record["process_pid"], record)
+    records = [record for record in audited or _looked_at(run) if record.get("image_path")]
+    by_pid = {record["process_pid"]: record for record in reversed(records)}
     return [
-        _event(record, records.get(int(record.get("parent_process_pid") or 0)))
-        for pid, record in records.items()
-        if pid in pids
+        _event(record, by_pid.get(int(record.get("parent_process_pid") or 0)))
+        for record in records
+        if record["process_pid"] in pids
     ]
+
+
+def _looked_at(run: Path) -> list[dict[str, Any]]:
+    files = sorted((run / "case" / "host").glob("*.jsonl"))
+    records = [json.loads(line) for file in files for line in file.read_text(encoding="ascii").splitlines()]
+    return [record for record in records if record["record"] == "process_activity"]
 
 
 def _event(record: dict[str, Any], parent: dict[str, Any] | None) -> dict[str, Any]:
@@ -51,6 +58,8 @@ def _event(record: dict[str, Any], parent: dict[str, Any] | None) -> dict[str, A
 def main() -> None:
     """Prints, for each run, the rules that matched one of its processes."""
     rules, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    lines = Path(sys.argv[3]).read_text(encoding="utf-8").splitlines() if len(sys.argv) > 3 else []
+    audited: list[dict[str, Any]] = [json.loads(line) for line in lines]
     asked: list[tuple[str, str]] = []
     left_out_count = 0
     for path in sorted(rules.rglob("*.yml")):
@@ -63,7 +72,7 @@ def main() -> None:
     for run in sorted(each for each in folder.iterdir() if (each / "pids.json").is_file()):
         base = sqlite3.connect(":memory:")
         base.execute(f"CREATE TABLE logs ({', '.join(COLUMNS)})")
-        found = events(run)
+        found = events(run, audited)
         marks = ", ".join("?" * len(COLUMNS))
         base.executemany(f"INSERT INTO logs VALUES ({marks})", [[each.get(name) for name in COLUMNS] for each in found])
         matched, without_field = [], 0
