@@ -11,10 +11,11 @@ timed AS (
         TRY(make_timestamp(epoch_us(TRY_CAST(e.timestamp AS TIMESTAMPTZ)))) AS logged,
         TRY(make_timestamp(epoch_us(TRY_CAST(coalesce(e.flow.start, e.netflow.start) AS TIMESTAMPTZ)))) AS started,
         TRY(make_timestamp(epoch_us(TRY_CAST(coalesce(e.flow."end", e.netflow."end") AS TIMESTAMPTZ)))) AS ended,
-        e.src_ip AS src_ip,
+        -- Of packets that cannot be decoded (`SURICATA IPv4 truncated packet`) nothing is known, and written as empty.
+        nullif(e.src_ip, '') AS src_ip,
         -- What is no number becomes one that no port has.
         CASE WHEN e.src_port IS NOT NULL THEN coalesce(TRY_CAST(e.src_port AS INTEGER), -1) END AS src_port,
-        e.dest_ip AS dest_ip,
+        nullif(e.dest_ip, '') AS dest_ip,
         CASE WHEN e.dest_port IS NOT NULL THEN coalesce(TRY_CAST(e.dest_port AS INTEGER), -1) END AS dest_port,
         lower(e.proto) AS proto,
         lower(e.app_proto) AS app_proto,
