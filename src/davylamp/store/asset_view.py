@@ -44,7 +44,7 @@ _ASSET: Mapping[str, str] = {
         "regexp_extract(t.path, '([^/]+?)(\\.[A-Za-z0-9]+)*$', 1))"
     ),
     "device_inventory": "coalesce(i.asset, f.asset, n.asset, a.asset, t.instance_uid, t.device_name, t.ip)",
-    "detection_finding": "coalesce(a.asset, n.asset, t.src_ip, t.device_name, 'unknown host')",
+    "detection_finding": "coalesce(a.asset, t.src_ip, n.asset, t.device_name, 'unknown host')",
 }
 _IDENTITIES: Mapping[str, tuple[str, str, str]] = {
     "p": ("asset_by_path", "path", "path"),

@@ -14,10 +14,11 @@ DETECTION_FINDING = EventClass(
         Column("category", "VARCHAR", "", "The tool's category."),
         Column("severity", "VARCHAR", "", "The tool's severity."),
         Column("action", "VARCHAR", "", "What the tool did."),
-        Column("src_ip", "VARCHAR", "IP address", "Source of the flow that raised it."),
+        Column("src_ip", "VARCHAR", "IP address", "Who opened the flow that raised it."),
         Column("src_port", "INTEGER", "port", "Its port."),
-        Column("dst_ip", "VARCHAR", "IP address", "Destination of that flow."),
+        Column("dst_ip", "VARCHAR", "IP address", "Whom that one turned to."),
         Column("dst_port", "INTEGER", "port", "Its port."),
+        Column("application", "VARCHAR", "tls|http|dns|...", "Application protocol, where the tool recognised one."),
         Column("device_name", "VARCHAR", "", "Sensor or host that raised it."),
     ),
 )

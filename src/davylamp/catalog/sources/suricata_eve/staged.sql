@@ -30,13 +30,25 @@ timed AS (
         e.tls AS tls,
         e.http AS http,
         e.ssh AS ssh,
-        e.alert AS alert
+        e.alert AS alert,
+        e.event_type = 'alert' AND CASE
+            WHEN e.direction IS NOT NULL THEN e.direction = 'to_client'
+            WHEN e.flow.src_ip IS NOT NULL THEN e.flow.src_ip = e.dest_ip AND e.flow.dest_ip = e.src_ip
+            -- Clients take their ports from 32768 on (Linux), servers stay below.
+            ELSE TRY_CAST(e.src_port AS INTEGER) < 32768 AND TRY_CAST(e.dest_port AS INTEGER) >= 32768
+        END AS turned
     FROM split
     WHERE e IS NULL OR e.event_type IS NULL
         OR e.event_type IN ('flow', 'netflow', 'dns', 'tls', 'http', 'ssh', 'alert')
 )
 SELECT
-    *,
+    -- An alert names the ends of the packet that raised it, which may be the server's answer: here stand the flow's.
+    * EXCLUDE (turned) REPLACE (
+        CASE WHEN turned THEN dest_ip ELSE src_ip END AS src_ip,
+        CASE WHEN turned THEN dest_port ELSE src_port END AS src_port,
+        CASE WHEN turned THEN src_ip ELSE dest_ip END AS dest_ip,
+        CASE WHEN turned THEN src_port ELSE dest_port END AS dest_port
+    ),
     CASE
         WHEN event_type IS NULL THEN 'not an EVE record: no event_type'
         WHEN logged IS NULL OR logged NOT BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9999-12-31'

@@ -16,7 +16,19 @@ _TEXT = "VARCHAR"
 _ANSWER = {"rrname": _TEXT, "rrtype": _TEXT, "rdata": _TEXT}
 _SHAPE = {
     **dict.fromkeys(
-        ("timestamp", "event_type", "src_ip", "src_port", "dest_ip", "dest_port", "proto", "app_proto", "host"), _TEXT
+        (
+            "timestamp",
+            "event_type",
+            "src_ip",
+            "src_port",
+            "dest_ip",
+            "dest_port",
+            "proto",
+            "app_proto",
+            "direction",
+            "host",
+        ),
+        _TEXT,
     ),
     "flow": dict.fromkeys(
         (
@@ -28,6 +40,8 @@ _SHAPE = {
             "bytes_toclient",
             "pkts_toserver",
             "pkts_toclient",
+            "src_ip",
+            "dest_ip",
         ),
         _TEXT,
     ),
@@ -60,7 +74,8 @@ class SuricataEve(SqlSource):
     flow, netflow, tls, http and ssh: `network_activity` (netflow one way; ssh with the client's banner;
     an alert that carries a server name gives one too). dns: `dns_activity` for question and answer
     records alike, so a question that was answered shows twice, once without answers. alert:
-    `detection_finding`.
+    `detection_finding`, with who opened the flow as its source, whichever packet raised the alert: as the record says
+    (version 7 on), otherwise by the ports.
 
     What it leaves out.
     All other event types; questions after the first of one DNS message. An ssh record says nothing about
