@@ -41,16 +41,23 @@ class SshLoginAfterGuessing(Detection):
     ratio is 7.0 for a fact, 4.5 where a sensor on the wire inferred the outcome and saw no names (a fact there from
     30 failures on, Zeek's own threshold), 3.0 where burst or method leave doubt and for a login after three
     failures on several names of which one does not exist, 1.0 for a key login after a burst.
-    Quiet are: a source that had logged in to the account before it failed, without a burst before that; any login after
-    a few failures on one name; a login on another name than the single one that keeps failing (a job with a stale
-    password beside its administrator).
+    The account that was guessed on one machine is not guessed again on the next: where the source logs in to further
+    machines with it within a week (`further_s`), each is a finding of the same weight.
+    It is no fact, and 3.0, where one name failed at most three times (`runs_of_three`) on each of several machines and
+    then worked on more than half of them: a command for a whole fleet with a password typed wrongly. Nor where one
+    name failed at an even beat of `beat_s` and more (gaps that differ by a quarter at most) and, once let in, goes on
+    at that beat for five log-ins: a job whose stale password was corrected.
+    Quiet are: a source that had logged in to the account before it failed, without a burst before that, as long as not
+    that very name was tried among four unknown ones (staff and strangers behind one address of a load balancer);
+    any login after a few failures on one name; a login on another name than the single one that keeps failing (a job
+    with a stale password beside its administrator).
 
     What it misses.
     A right guess at the first try from a fresh address; a login from another address than the guessing ones; guessing
     that happened before the evidence begins.
 
     What looks like it and is not.
-    A job whose stale password was corrected after hours of failures at one a second; an office behind one address where
+    A job whose stale password was corrected and that runs seldom or at no even beat; an office behind one address where
     somebody fails often and somebody else logs in; a penetration test.
 
     What to do.
@@ -85,8 +92,11 @@ class SshLoginAfterGuessing(Detection):
         "one_account_hour_weight": 90,
         "sharing_sources_count": 5,
         "participants_count": 20,
+        "further_s": 7 * 86400,
+        "beat_s": 30,
     }
     one_name_failures = 10
+    runs_of_three = 3
     inferred_failures = 30
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
@@ -106,11 +116,24 @@ class SshLoginAfterGuessing(Detection):
             return 0.0, False
         method = login["auth_method"]
         if method is not None and not str(method).startswith(_GUESSABLE):
-            return (_KEY_LLR if burst else 0.0), False
+            return (_KEY_LLR if burst and login["guessed_asset"] is None else 0.0), False
         guessed = login["guessable"] == 1 if names >= 2 else failures >= self.one_name_failures
-        if campaign or (burst and guessed):
+        tool = whole_of(login, "names_count") == 1 and (
+            login["on_a_beat"] == 1 or self._is_typing_error_of_a_fleet(login)
+        )
+        if campaign or (burst and guessed and not tool):
             return _FACT_LLR, True
-        return _LIKELY_LLR, False
+        return (_LIKELY_LLR if login["guessed_asset"] is None else 0.0), False
+
+    def _is_typing_error_of_a_fleet(self, login: Row) -> bool:
+        """Whether one name failed a few times on each of many machines and then worked on most of them.
+
+        That is a tool that runs one command everywhere with a password typed wrongly: who guesses has to be wrong more
+        often, and is right on few.
+        """
+        machines, entered = whole_of(login, "tried_assets_count"), whole_of(login, "entered_assets_count")
+        few = whole_of(login, "failures_count") <= self.runs_of_three * machines
+        return machines > 1 and few and 2 * entered > machines
 
     def _finding(self, first: Row, rows: list[Row], llr: float, fact: bool) -> Finding:
         source, asset = str(first["source"]), AssetRef("host", str(first["asset"]))
@@ -127,6 +150,12 @@ class SshLoginAfterGuessing(Detection):
             if machines > 1
             else ""
         )
+        after = (
+            f"after {failures} failures{tried} in {format_duration((login_at - failing_since).total_seconds())}"
+            if first["guessed_asset"] is None
+            else f"{format_duration((login_at - instant(first['guessed_at'])).total_seconds())} after it had got in to "
+            f"{first['guessed_asset']} with that account, which took it {failures} failures{tried}"
+        )
         where = ", a source of the guessing campaign," if first["in_campaign"] == 1 else ""
         address = is_address(source)
         observables = [Observable("ip" if address else "host_name", source)]
@@ -136,10 +165,7 @@ class SshLoginAfterGuessing(Detection):
             self.meta,
             fact_key=f"{source}\x1f{first['user_name']}",
             assets=(asset,),
-            because=(
-                f"{source}{where} logged in to {asset.name}{account}{method} after {failures} failures{tried} in "
-                f"{format_duration((login_at - failing_since).total_seconds())}"
-            ),
+            because=f"{source}{where} logged in to {asset.name}{account}{method} {after}",
             first_seen=login_at,
             last_seen=login_at,
             llr=llr,
