@@ -93,7 +93,7 @@ def case(tmp_path: Path) -> Iterator[Case]:
 def _firing() -> tuple[str, ...]:
     paths: list[str] = []
     folders = {unit.meta.uid: registry.folder_of(unit) for unit in registry.detections()}
-    # No detection's case holds another tool's alerts, nor all that the sensor writes.
+    # No detection's case holds all that another tool's alerts and the sensor can say.
     folders |= {
         unit.meta.uid: registry.folder_of(unit)
         for unit in registry.sources()
