@@ -38,6 +38,9 @@ def evidence(tmp_path: Path) -> Path:
     return folder
 
 
+QUESTION = "Nov 20 10:00:00 router dnsmasq[1]: query[A] pool.example from 192.168.1.20\n"
+
+
 def _read(evidence: Path, case_folder: Path, memory_bytes: int) -> tuple[tuple[FileCoverage, ...], list[str], int]:
     case = Case(case_folder, create=True)
     engine = DuckEngine(memory_bytes, case.scratch)
@@ -61,6 +64,16 @@ def test_side_by_side_is_as_one_after_the_other(evidence: Path, tmp_path: Path) 
     reasons = {Path(row.path).name: row.reason for row in coverage}
     assert "counted once" in reasons["auth-05.log"]  # the copy's name sorts first
     assert "ends early" in reasons["cut.log.gz"]
+
+
+@pytest.mark.parametrize("memory_bytes", [LANE_BYTES, 2 * LANE_BYTES])
+def test_a_log_that_several_programs_write_gives_what_each_said(tmp_path: Path, memory_bytes: int) -> None:
+    (tmp_path / "evidence").mkdir()
+    (tmp_path / "evidence" / "messages").write_text(QUESTION * 20 + _log(1), encoding="ascii")
+    coverage, parts, _ = _read(tmp_path / "evidence", tmp_path / "case", memory_bytes)
+    rows = {row.source: row.event_classes for row in coverage}
+    assert rows == {"dns_query_log": {"dns_activity": 20}, "sshd_syslog": {"authentication": 9}}
+    assert len(parts) == 1
 
 
 def test_a_second_reading_changes_nothing(evidence: Path, tmp_path: Path) -> None:

@@ -94,11 +94,13 @@ class ReadingLanes:
 
     def _read(self, found: Found, engine: DuckEngine, place: Path, memory_bytes: int) -> Read:
         result = read_file(found, self._sources, engine, place, memory_bytes)
-        others = [
-            read_file(found, (source,), engine, place / source.meta.uid, memory_bytes)
-            for source in _companions(result, self._sources)
-        ]
-        return Read(found, (result, *(other for other in others if other.normalized is not None)), place)
+        others = []
+        for source in _companions(result, self._sources):
+            beside = place / source.meta.uid
+            beside.mkdir()
+            others.append(read_file(found, (source,), engine, beside, memory_bytes))
+        # Who does not know the file says nothing of it; who knew it and failed must not go unheard.
+        return Read(found, (result, *(other for other in others if other.coverage.source is not None)), place)
 
     def _place(self) -> Path:
         self._read_count += 1
