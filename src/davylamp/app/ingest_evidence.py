@@ -30,7 +30,7 @@ def ingest_evidence(
     """
     found = list(evidence_paths(paths, leave_out=case.root))
     bytes_count = 0
-    with ReadingLanes(engine, case.scratch, sources, memory_bytes) as lanes:
+    with ReadingLanes(engine, case.scratch, sources, memory_bytes, len(found)) as lanes:
         for read in lanes.read(_unknown(found, case, progress)):
             first, *others = read.results
             # Of two files with the same content that were read side by side the second is known by now.

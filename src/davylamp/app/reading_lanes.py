@@ -44,11 +44,14 @@ class ReadingLanes:
     Args:
         engine: reads what is large.
         memory_bytes: for all of them together.
+        files_count: how many may be read at most; a single one needs no further engine.
     """
 
-    def __init__(self, engine: DuckEngine, scratch: Path, sources: Sequence[Source], memory_bytes: int) -> None:
+    def __init__(
+        self, engine: DuckEngine, scratch: Path, sources: Sequence[Source], memory_bytes: int, files_count: int
+    ) -> None:
         self._engine, self._scratch, self._sources, self._memory_bytes = engine, scratch, sources, memory_bytes
-        self._count = max(1, min(len(os.sched_getaffinity(0)), memory_bytes // LANE_BYTES))
+        self._count = max(1, min(len(os.sched_getaffinity(0)), memory_bytes // LANE_BYTES, files_count))
         self._lane = threading.local()
         self._opened: list[DuckEngine] = []
         self._threads = ThreadPoolExecutor(self._count, "reading-lane", self._open_lane)
