@@ -100,19 +100,19 @@ class FewFiles(Case):
         for part in super().parts(event_class):
             by_columns.setdefault(part.columns, []).append(part)
         first, *others = sorted(by_columns.values(), key=len, reverse=True) or [[]]
-        joined = (first[1:], [part for parts in others for part in parts])
-        return (*first[:1], *(self._joined(event_class, parts) for parts in joined if parts))
+        joined = {f"{event_class}-alike": first[1:], f"{event_class}-other": [part for many in others for part in many]}
+        return (*first[:1], *(self._joined(name, parts) for name, parts in joined.items() if parts))
 
-    def _joined(self, event_class: str, parts: Sequence[StoredPart]) -> StoredPart:
+    def _joined(self, name: str, parts: Sequence[StoredPart]) -> StoredPart:
         columns = tuple(dict.fromkeys(name for part in parts for name in part.columns))
         # What sshd told the audit is known by the name of its file.
         source = "-auditd_log" if any("-auditd_log" in part.file for part in parts) else ""
-        file = self.root / f"{event_class}-{len(columns)}-of-{len(parts)}{source}.parquet"
+        file = self.root / f"{name}{source}.parquet"
         if not file.exists():
             listed = ", ".join(literal(part.file) for part in parts)
             relation = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-            names = ", ".join(f'"{name}"' for name in columns)
-            duckdb.execute(f"COPY (SELECT {names} FROM {relation}) TO {literal(str(file))} (FORMAT parquet)")
+            listed_columns = ", ".join(f'"{column}"' for column in columns)
+            duckdb.execute(f"COPY (SELECT {listed_columns} FROM {relation}) TO {literal(str(file))} (FORMAT parquet)")
         return StoredPart(str(file), columns)
 
 
