@@ -54,7 +54,8 @@ class SshLoginAfterGuessing(Detection):
 
     What it misses.
     A right guess at the first try from a fresh address; a login from another address than the guessing ones; guessing
-    that happened before the evidence begins.
+    that happened before the evidence begins; machines that the intruder reaches from the one taken, with its keys or
+    the same password.
 
     What looks like it and is not.
     A job whose stale password was corrected and that runs seldom or at no even beat; an office behind one address where
