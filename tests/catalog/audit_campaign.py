@@ -401,3 +401,28 @@ def clean_up_in_all_regions(at: datetime) -> list[Record]:
             ("codebuild", "CreateProject", small),
         )
     ]
+
+
+def first_training(at: datetime, address: str) -> list[Record]:
+    """An engineer known in the account asks for accelerators, starts two and makes a key for the data.
+
+    The same calls, from an address that nobody knows, are a theft.
+    """
+    arn, key = f"arn:aws:iam::{ACCOUNT}:user/eve", "AKIAEXAMPLEEVE000001"
+    usual, asks = Caller(arn, key, "203.0.113.44"), Caller(arn, key, address)
+    user = {"userName": "train-data"}
+    made = {"accessKey": {"accessKeyId": "AKIAEXAMPLEDATA00001", "userName": "train-data"}}
+    quota = {"serviceCode": "ec2", "quotaCode": "L-DB2E81BA", "desiredValue": 192.0}
+    minute = timedelta(minutes=1)
+    return [
+        *(
+            usual.call(at - timedelta(days=day, minutes=hour * 60), "s3", "ListBuckets")
+            for day in range(1, 11)
+            for hour in range(4)
+        ),
+        asks.call(at, "servicequotas", "ListServiceQuotas", "us-west-2", {"serviceCode": "ec2"}),
+        asks.call(at + minute, "servicequotas", "RequestServiceQuotaIncrease", "us-west-2", quota),
+        asks.run_instances(at + 50 * minute, "g5.48xlarge", 2, "us-west-2"),
+        asks.call(at + 60 * minute, "iam", "CreateUser", request=user),
+        asks.call(at + 61 * minute, "iam", "CreateAccessKey", request=user, response=made),
+    ]

@@ -17,6 +17,7 @@ from tests.catalog.audit_campaign import (
     aws_service,
     clean_up_in_all_regions,
     early_stages,
+    first_training,
     in_account,
     large_rollout,
     launch,
@@ -138,6 +139,12 @@ def test_large_managed_jobs_in_five_regions_are_one_incident_and_in_two_none() -
     assert made.entry_point is not None and thief().arn in made.entry_point.text
     assert _incidents(Trail([*own_work(), *managed_sweep(BEGIN, 2)])) == ()
     assert _incidents(Trail([*own_work(), *clean_up_in_all_regions(BEGIN)])) == ()
+
+
+def test_the_first_training_of_a_known_engineer_is_no_incident_and_from_a_strange_address_it_is_one() -> None:
+    assert _incidents(Trail([*own_work(), *first_training(BEGIN, "203.0.113.44")])) == ()
+    [made] = _incidents(Trail([*own_work(), *first_training(BEGIN, "198.51.100.77")]))
+    assert made.entry_point is not None and "user/eve" in made.entry_point.text
 
 
 def test_a_busy_morning_a_week_before_is_not_the_beginning_of_a_theft() -> None:

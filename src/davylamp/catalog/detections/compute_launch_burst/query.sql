@@ -122,9 +122,24 @@ unusual AS (
   JOIN began ON bursts.account = began.account
   WHERE alike.alike_days_count < $alike_days_count
 ),
+-- Days on which the principal had called from the same address before; for what an AWS service calls, none.
+familiar AS (
+  SELECT asked.account, asked.principal, asked.src_ip, asked.hour, count(DISTINCT floor(epoch(earlier.time) / 86400)) AS days_count
+  FROM (
+    SELECT DISTINCT counted.account, counted.principal, counted.src_ip, counted.hour
+    FROM counted
+    JOIN unusual
+      ON counted.account = unusual.account AND counted.principal = unusual.principal AND counted.hour = unusual.hour
+    WHERE NOT counted.prepares AND counted.src_ip NOT LIKE '%.amazonaws.com'
+  ) AS asked
+  JOIN api_activity AS earlier
+    ON earlier.account = asked.account AND earlier.principal = asked.principal AND earlier.src_ip = asked.src_ip
+    AND floor(epoch(earlier.time) / 86400) < floor(asked.hour / 24)
+  GROUP BY asked.account, asked.principal, asked.src_ip, asked.hour
+),
 cited AS (
   SELECT
-    counted.*, unusual.calls_count, unusual.hour_vcpu, unusual.alike_days_count, unusual.account_alike_days_count, unusual.own_burst_days_count,
+    counted.*, coalesce(familiar.days_count, 0) AS familiar_days_count, unusual.calls_count, unusual.hour_vcpu, unusual.alike_days_count, unusual.account_alike_days_count, unusual.own_burst_days_count,
     unusual.earlier_vcpu, unusual.earlier_vcpu_squared, unusual.history_hours,
     row_number() OVER (
       PARTITION BY counted.account, counted.principal
@@ -133,6 +148,9 @@ cited AS (
   FROM counted
   JOIN unusual
     ON counted.account = unusual.account AND counted.principal = unusual.principal AND counted.hour = unusual.hour
+  LEFT JOIN familiar
+    ON counted.account = familiar.account AND counted.principal = familiar.principal AND counted.hour = familiar.hour
+    AND counted.src_ip = familiar.src_ip
 )
 SELECT * FROM cited
 WHERE position <= $rows_count

@@ -56,12 +56,15 @@ class ComputeLaunchBurst(Detection):
     (`history_short_hours`), where it rests on size alone. Then +2 for accelerators, +1 for machines of 48 vCPUs and
     more, +1 for three or more regions, +1 for a group of at least 20 or up to 100 machines (the campaign made groups
     of 20 to 999), -1.5 when others in the account launch as much, -1 when the same principal launched a burst of plain
-    machines on an earlier day (it grows; a stolen key mostly begins), -1 when every call was refused; at least 1, at
-    most 7. The weights are judgements from public reports, not a fit. Unusual hours of a principal that lie more than
-    24 hours apart (`SPELL_GAP`) are findings of their own.
+    machines on an earlier day (it grows; a stolen key mostly begins), -2 when every call came from an address from
+    which the same principal had called on five earlier days (`familiar_days_count`, a working week: a key that was
+    taken is used from elsewhere), -1 when every call was refused; at least 1, at most 7. The weights are judgements
+    from public reports, not a fit. Unusual hours of a principal that lie more than 24 hours apart (`SPELL_GAP`) are
+    findings of their own.
 
     What it misses.
-    Launches that stay small and steady from the first day of evidence; raised in steps below half of the last;
+    Launches that stay small and steady from the first day of evidence; raised in steps below half of the last; a thief
+    who works on the machine that holds the key weighs less;
     machines started by a service on behalf of something this evidence does not show being made.
 
     What looks like it and is not.
@@ -101,6 +104,7 @@ class ComputeLaunchBurst(Detection):
         "rows_count": 1000,
     }
     history_short_hours = 72
+    familiar_days_count = 5
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding per account, principal and spell of unusual hours."""
@@ -145,8 +149,14 @@ class ComputeLaunchBurst(Detection):
         llr += 1.0 if any(_large_group(row) for row in rows) else 0.0
         llr -= 1.5 if any(number_of(row, "account_alike_days_count") >= 2 for row in rows) else 0.0
         llr -= 1.0 if self._grows(rows, launches) else 0.0
+        llr -= 2.0 if all(self._familiar(row) for row in rows) else 0.0
         llr -= 1.0 if all(map(failed, rows)) else 0.0
         return min(7.0, max(1.0, llr))
+
+    def _familiar(self, row: Row) -> bool:
+        """Whether the principal had called from this address for a working week before: what is stolen is used from
+        elsewhere."""
+        return whole_of(row, "familiar_days_count") >= self.familiar_days_count
 
     @staticmethod
     def _grows(rows: Sequence[Row], launches: Sequence[Launch]) -> bool:
