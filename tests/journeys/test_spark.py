@@ -63,7 +63,6 @@ SPARK = {
     "spark.sql.constraintPropagation.enabled": "false",
     "spark.sql.legacy.storeAnalyzedPlanForView": "true",
     # Executors write several lines of log for each task otherwise.
-    "spark.log.level": "ERROR",
     "spark.executor.syncLogLevel.enabled": "true",
 }
 
@@ -80,6 +79,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name, value in {**SPARK, **places}.items():
         builder = builder.config(name, str(value))
     started = builder.getOrCreate()
+    started.sparkContext.setLogLevel("ERROR")
     gateway = started.sparkContext._gateway
     yield started
     started.stop()
