@@ -45,8 +45,9 @@ check: $(VENV)/.dev lint types layers ## under a minute: lint, types, layers, ho
 	@$(BIN)/python -m pytest tests/meta tests/rooms -m "not slow" -n 2
 
 # Tests that look at this machine wait most of their time, and one after another: beside the others they cost no time.
-test: system $(VENV)/.spark lint types layers ## everything that CI runs: test-live and test-rest side by side
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going test-live test-rest
+# The checks of types take one core for most of a minute: the tests have the other meanwhile.
+test: system $(VENV)/.spark ## everything that CI runs: lint, types, layers, test-live and test-rest side by side
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line --keep-going lint layers types test-live test-rest
 
 test-live: $(VENV)/.spark ## tests that look at this machine or play on it, one after another
 	@$(BIN)/python -m pytest -m live --durations=15
