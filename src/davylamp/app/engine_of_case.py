@@ -17,6 +17,7 @@ from davylamp.kit.engine import Engine
 from davylamp.model.asset import Asset, DeclaredAsset
 from davylamp.model.events import EVENT_CLASSES
 from davylamp.store.case import Case
+from davylamp.store.listed_names import create_listed_names
 
 # Classes whose rows tell how a host was at one instant.
 _STATE_CLASSES = ("listening_port", "service_state", "host_setting", "startup_item")
@@ -61,6 +62,7 @@ def prepare_engine(
     indicators = Indicators.load([path for path in (imported_indicators(),) if path.is_file()], at=ends_at.date())
     engine.register("indicator", indicators.table())
     engine.register("known_resolver", known_resolver_table())
+    create_listed_names(engine)
     return Prepared(EvidenceFacts(indicators, book, rows_by_class, _looks(engine, rows_by_class)), assets, ends_at)
 
 

@@ -45,6 +45,18 @@ RELATIONS = (
         "Each name that was asked for, or (in lower case, without its last dot) that an answer holds, once.",
     ),
     Relation(
+        "listed_dns_name",
+        "dns_activity",
+        ("name",),
+        "Each name of `dns_name` that a live entry for a pool's endpoint or a browser miner may cover.",
+    ),
+    Relation(
+        "listed_server_name",
+        "network_activity",
+        ("name",),
+        "Each server name of a connection (in lower case, without port and last dot) that such an entry may cover.",
+    ),
+    Relation(
         "file_writer",
         "file_activity",
         (

@@ -1,36 +1,5 @@
 CREATE TEMPORARY TABLE listed_name AS
-WITH tails AS (
-    SELECT DISTINCT regexp_extract(value, '[^.]+[.][^.]+$', 0) AS tail
-    FROM indicator
-    WHERE type = 'domain' AND indicator_class IN ('pool_endpoint', 'browser_miner')
-),
--- Few names share their last two labels with any entry; only those are worth cutting into all their ends.
-near AS (
-    SELECT n.name
-    FROM dns_name AS n
-    JOIN tails AS t ON t.tail = regexp_extract(n.name, '[^.]+[.][^.]+$', 0)
-),
--- A name's ends of two to six labels, as entries write them; `judge` asks the matcher for the last word.
-keys AS (
-    SELECT n.name, k.value
-    FROM near AS n CROSS JOIN UNNEST([
-        n.name,
-        regexp_extract(n.name, '[^.]+([.][^.]+){1}$', 0),
-        regexp_extract(n.name, '[^.]+([.][^.]+){2}$', 0),
-        regexp_extract(n.name, '[^.]+([.][^.]+){3}$', 0),
-        regexp_extract(n.name, '[^.]+([.][^.]+){4}$', 0),
-        regexp_extract(n.name, '[^.]+([.][^.]+){5}$', 0),
-        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){1}$', 0),
-        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){2}$', 0),
-        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){3}$', 0),
-        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){4}$', 0),
-        '*.' || regexp_extract(n.name, '[^.]+([.][^.]+){5}$', 0)
-    ]) AS k(value)
-)
-SELECT DISTINCT k.name
-FROM keys AS k
-JOIN indicator AS i ON i.value = k.value
-WHERE i.type = 'domain' AND i.indicator_class IN ('pool_endpoint', 'browser_miner')
+SELECT name FROM listed_dns_name
 ;
 WITH lookups AS (
     SELECT
