@@ -344,6 +344,18 @@ def test_what_a_process_computes_and_what_it_says_on_one_connection_count_more_t
     assert not is_incident([computes, replace(computes, uid="again")])
 
 
+def test_a_pool_s_name_and_a_connection_to_what_it_was_answered_with_are_an_incident() -> None:
+    name = finding("pool_domain_lookup", "name", 7.5, entities=["host:web1", "answer:198.51.100.7"])
+    there = finding("mining_flow_candidate", "wire", 2.0, entities=["host:web1", "ip:198.51.100.7"])
+    elsewhere = finding("mining_flow_candidate", "wire", 2.0, entities=["host:web1", "ip:198.51.100.8"])
+    neighbour = replace(there, assets=(AssetRef("host", "web2"),), entities=("host:web2", "ip:198.51.100.7"))
+    assert is_incident([name, there])
+    assert not is_incident([name, elsewhere])
+    assert not is_incident([name, neighbour])
+    assert not is_incident([replace(name, llr=2.4), there])
+    assert fused_llr([name, there, elsewhere]) < fused_llr([name, there]) + 1.0
+
+
 def test_a_pool_on_an_address_of_the_machine_itself_is_looked_for_there_and_not_at_the_security_group() -> None:
     """A proxy or a tunnel listens there."""
     said = [Observable("ip", "127.0.0.1"), Observable("port", "3333")]

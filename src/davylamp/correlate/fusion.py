@@ -36,6 +36,10 @@ COINCIDENCE_LLR = 1.0
 # process computes and one of what it says, fall on one connection of one process by chance is a matter of one in
 # twenty, 3 nats. Findings of one process are not wholly independent, so two thirds are counted, once.
 SAME_CONNECTION_LLR = 2.0
+# A pool's name was asked, and a lasting connection goes to the very address it was answered with. Lists, scanners and
+# people who read about pools ask, too, but do not then stay connected for an hour; that both fall on one address by
+# chance is rarer than one in twenty of their machines (3 nats). Counted as above, once.
+SAME_ADDRESS_LLR = 2.0
 # A likelihood ratio of 12: what says something by itself.
 TELLING_LLR = 2.5
 # The kernel states when it booted in whole seconds, so what it says of a process's start is early by up to one; logs
@@ -63,7 +67,9 @@ def fused_llr(findings: Iterable[Finding]) -> float:
         strongest, *rest = sorted(llrs, reverse=True)
         total += strongest + WITHIN_GROUP_FRACTION * sum(llr for llr in rest if llr > 0)
     total += COINCIDENCE_LLR if _coincide(members) else 0.0
-    return total + (SAME_CONNECTION_LLR if _agree_on_a_connection(members) else 0.0)
+    if _agree_on_a_connection(members):
+        return total + SAME_CONNECTION_LLR
+    return total + (SAME_ADDRESS_LLR if _agree_on_an_address(members) else 0.0)
 
 
 def _coincide(findings: Iterable[Finding]) -> bool:
@@ -85,6 +91,27 @@ def _agree_on_a_connection(findings: Iterable[Finding]) -> bool:
                     if entity.startswith("remote:"):
                         groups.setdefault((process, entity), set()).add(finding.group)
     return any(len(named) > 1 for named in groups.values())
+
+
+def _agree_on_an_address(findings: Sequence[Finding]) -> bool:
+    """Whether a telling name was answered with the address that something on the wire goes to, from one machine."""
+    named = {
+        (asset, entity.removeprefix("answer:"))
+        for finding in findings
+        if finding.group == "name" and finding.llr >= TELLING_LLR
+        for asset in finding.assets
+        for entity in finding.entities
+        if entity.startswith("answer:")
+    }
+    reached = {
+        (asset, entity.removeprefix("ip:"))
+        for finding in findings
+        if finding.group == "wire" and finding.llr > 0
+        for asset in finding.assets
+        for entity in finding.entities
+        if entity.startswith("ip:")
+    }
+    return not named.isdisjoint(reached)
 
 
 def _cause(finding: Finding) -> str:

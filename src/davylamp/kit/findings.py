@@ -140,8 +140,9 @@ def build_finding(
 ) -> Finding:
     """A finding of `meta`'s unit; `fact_key` tells this fact from the unit's others on the asset.
 
-    Assets are linked as entities by themselves; name other links (`ip:`, `principal:`, `access_key:`,
-    `instance:`, `account:`, `remote:`) in `entities`. A sentence's last full stop is dropped: reports list them.
+    Assets are linked as entities by themselves; name other links (`ip:`, `principal:`, `access_key:`, `instance:`,
+    `account:`, `remote:`, and `answer:` for where a name led) in `entities`. A sentence's last full stop is dropped:
+    reports list them.
     """
     links = {f"{asset.kind}:{asset.name}" for asset in assets} | set(entities)
     return Finding(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
+from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, is_address, whole_of
 from davylamp.kit.listed_names import ageing_llr, last_day, listed_by, some, texts
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import AssetRef, Finding, Observable, Technique
@@ -100,6 +100,7 @@ class PoolDomainLookup(Detection):
             evidence=evidence_of(rows, SHOWN),
             evidence_count=_sum(rows, "lookups_count"),
             observables=_observables(rows),
+            entities=[f"answer:{address}" for address in _addresses(rows)],
         )
 
     def _llr(self, indicator: Indicator, rows: Sequence[Row], blocked: bool) -> float:
@@ -154,6 +155,16 @@ def _sum(rows: Sequence[Row], column: str) -> int:
 def _observables(rows: Sequence[Row]) -> set[Observable]:
     names = {*texts(rows, "listed_name"), *texts(rows, "query_name")}
     return {Observable("domain", name) for name in names}
+
+
+def _addresses(rows: Sequence[Row]) -> list[str]:
+    """Where the name led: a connection to one of these is the pool's."""
+    found = {str(answer) for row in rows for answer in _listed(row.get("answers"))}
+    return sorted(address for address in found if is_address(address))
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _sentence(asset: str, indicator: Indicator, rows: Sequence[Row], blocked: bool) -> str:
