@@ -344,6 +344,14 @@ def test_what_a_process_computes_and_what_it_says_on_one_connection_count_more_t
     assert not is_incident([computes, replace(computes, uid="again")])
 
 
+def test_many_names_are_one_list_and_with_some_thin_connection_no_incident() -> None:
+    asked = [finding(f"pool_domain_lookup_{number}", "name", 7.5, entities=["host:web1"]) for number in range(6)]
+    agent = finding("mining_flow_candidate", "wire", 2.0, entities=["host:web1", "ip:198.51.100.8"])
+    assert not is_incident([*asked, agent])
+    floor = finding("cpu_floor_raised", "cost", 2.9, at_h=0.5)
+    assert is_incident([*asked[:1], floor, agent])
+
+
 def test_a_pool_s_name_and_a_connection_to_what_it_was_answered_with_are_an_incident() -> None:
     name = finding("pool_domain_lookup", "name", 7.5, entities=["host:web1", "answer:198.51.100.7"])
     there = finding("mining_flow_candidate", "wire", 2.0, entities=["host:web1", "ip:198.51.100.7"])

@@ -20,6 +20,9 @@ PRIOR_PROBABILITY = 1e-4
 # Share at which the weaker findings of one group count: 0 would throw them away, 1 would count the
 # same cause twice; 0.3 is the published-practice starting point of max + 0.3 x rest.
 WITHIN_GROUP_FRACTION = 0.3
+# Names asked of one machine come of one configuration or of one list. Who tests a DNS firewall asks for five pools as
+# easily as a miner with fall-backs does, so the further names together add at most this (a factor of 4.5).
+FURTHER_NAMES_LLR_MOST = 1.5
 INCIDENT_PROBABILITY = 0.9
 # A fact (clear-text dialogue, brute-force success) is certain about what it says; what stays open
 # is only whether the record itself is true.
@@ -63,9 +66,10 @@ def fused_llr(findings: Iterable[Finding]) -> float:
     for finding in members:
         by_cause.setdefault(_cause(finding), []).append(finding.llr)
     total = 0.0
-    for llrs in by_cause.values():
+    for cause, llrs in by_cause.items():
         strongest, *rest = sorted(llrs, reverse=True)
-        total += strongest + WITHIN_GROUP_FRACTION * sum(llr for llr in rest if llr > 0)
+        further = WITHIN_GROUP_FRACTION * sum(llr for llr in rest if llr > 0)
+        total += strongest + (min(further, FURTHER_NAMES_LLR_MOST) if cause == "name" else further)
     total += COINCIDENCE_LLR if _coincide(members) else 0.0
     if _agree_on_a_connection(members):
         return total + SAME_CONNECTION_LLR
