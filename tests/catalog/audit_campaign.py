@@ -82,7 +82,8 @@ def thief() -> Caller:
     return Caller(f"arn:aws:iam::{ACCOUNT}:user/app-backup", "AKIAEXAMPLETHIEF0001", "198.51.100.77")
 
 
-def _pipeline() -> Caller:
+def pipeline() -> Caller:
+    """What deploys for the owner, every week."""
     arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/Deploy/build-1"
     return Caller(arn, "ASIAEXAMPLEDEPLOY001", "203.0.113.20", "AssumedRole")
 
@@ -98,7 +99,7 @@ def own_work(days: int = 28, start: datetime = START) -> list[Record]:
 
 
 def _own_work(days: int, start: datetime) -> Iterator[Record]:
-    deploy, scaling = _pipeline(), aws_service("autoscaling", "AWSServiceRoleForAutoScaling")
+    deploy, scaling = pipeline(), aws_service("autoscaling", "AWSServiceRoleForAutoScaling")
     monitor = Caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/QuotaMonitor/run", "ASIAEXAMPLEMONITOR01", "203.0.113.21")
     karpenter = Caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/Karpenter/k", "ASIAEXAMPLEKARP0001", "203.0.113.22")
     admin = Caller(
@@ -288,7 +289,7 @@ def in_account(account: str, records: Sequence[Record]) -> list[Record]:
 
 def new_region(at: datetime, seed: int = 0) -> list[Record]:
     """A pipeline that has worked for weeks opens a region, and takes part of it down the next day: nothing is wrong."""
-    deploy, region = _pipeline(), "eu-west-1"
+    deploy, region = pipeline(), "eu-west-1"
     machines = deploy.run_instances(at + timedelta(minutes=5), "m6i.xlarge", 3, region, seed=seed)
     answer = machines["responseElements"]
     assert isinstance(answer, dict)
@@ -332,7 +333,7 @@ def new_region(at: datetime, seed: int = 0) -> list[Record]:
 
 def large_rollout(at: datetime) -> list[Record]:
     """The same pipeline fills the new region with 15 large machines: more than ever before, and nothing is wrong."""
-    deploy, region = _pipeline(), "eu-west-1"
+    deploy, region = pipeline(), "eu-west-1"
     nodes = {"instanceTypes": ["m6i.4xlarge"], "scalingConfig": {"minSize": 3, "maxSize": 40, "desiredSize": 12}}
     return [
         *new_region(at),
@@ -388,9 +389,17 @@ def managed_sweep(begin: datetime, regions_count: int) -> list[Record]:
     ]
 
 
+def accelerator_sweep(who: Caller, at: datetime, regions_count: int) -> list[Record]:
+    """Machines with accelerators in region after region, and nothing else."""
+    return [
+        who.run_instances(at + timedelta(seconds=40 * index), "g4dn.12xlarge", 2, region, seed=index)
+        for index, region in enumerate(REGIONS[:regions_count])
+    ]
+
+
 def clean_up_in_all_regions(at: datetime) -> list[Record]:
     """The pipeline rolls a small function and a small build out to every region."""
-    deploy = _pipeline()
+    deploy = pipeline()
     small: Mapping[str, object] = {"name": "clean-up", "environment": {"computeType": "BUILD_GENERAL1_SMALL"}}
     function: Mapping[str, object] = {"functionName": "clean-up", "memorySize": 256, "timeout": 60}
     return [

@@ -14,6 +14,7 @@ from davylamp.model.money import Cost
 from tests.catalog.audit_campaign import (
     ACCOUNT,
     START,
+    accelerator_sweep,
     aws_service,
     clean_up_in_all_regions,
     early_stages,
@@ -25,6 +26,7 @@ from tests.catalog.audit_campaign import (
     managed_sweep,
     new_region,
     own_work,
+    pipeline,
     thief,
 )
 from tests.catalog.audit_rows import Trail, audit_unit, audit_units
@@ -139,6 +141,13 @@ def test_large_managed_jobs_in_five_regions_are_one_incident_and_in_two_none() -
     assert made.entry_point is not None and thief().arn in made.entry_point.text
     assert _incidents(Trail([*own_work(), *managed_sweep(BEGIN, 2)])) == ()
     assert _incidents(Trail([*own_work(), *clean_up_in_all_regions(BEGIN)])) == ()
+
+
+def test_accelerators_in_six_new_regions_by_a_stranger_are_one_incident() -> None:
+    [made] = _incidents(Trail([*own_work(), *accelerator_sweep(thief(), BEGIN, 7)]))
+    assert made.entry_point is not None and thief().arn in made.entry_point.text
+    assert _incidents(Trail([*own_work(), *accelerator_sweep(thief(), BEGIN, 3)])) == ()
+    assert _incidents(Trail([*own_work(), *accelerator_sweep(pipeline(), BEGIN, 7)])) == ()
 
 
 def test_the_first_training_of_a_known_engineer_is_no_incident_and_from_a_strange_address_it_is_one() -> None:

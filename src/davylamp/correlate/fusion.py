@@ -49,8 +49,8 @@ TELLING_LLR = 2.5
 # have second stamps. What a login started may seem to be there just before it.
 CLOCKS_DIFFER = timedelta(seconds=2)
 # Control-plane evidence comes from one recorder, so it is one group; but discovery, preparation,
-# blinding, launch and entrenchment are different acts, and so is compute taken in one service and in
-# the next; three acts of linked principals are as telling as a second recorder (ADR 0003).
+# blinding, launch and entrenchment are different acts, and so is compute taken in one service or region
+# and in the next; three acts of linked principals are as telling as a second recorder (ADR 0003).
 AUDIT_ACTS_COUNT = 3
 
 
@@ -212,7 +212,7 @@ def _is_enough(members: Sequence[Finding]) -> bool:
 
 
 def _audit_acts_count(findings: Iterable[Finding]) -> int:
-    """Stages of the control plane that were acted in; findings on compute count apart where no record is shared."""
+    """Stages of the control plane that were acted in; compute counts by records that are not shared, or by regions."""
     acted = [finding for finding in findings if finding.group == "audit" and finding.llr > 0]
     stages = {finding.stage for finding in acted} - {"mining"}
     cited: list[set[object]] = []
@@ -220,4 +220,11 @@ def _audit_acts_count(findings: Iterable[Finding]) -> int:
         records: set[object] = {(each.path, each.line, each.frame, each.byte_offset) for each in finding.evidence}
         if not cited or (records and not any(records & other for other in cited)):
             cited.append(records)
-    return len(stages) + len(cited)
+    regions = {
+        each.value
+        for finding in acted
+        if finding.stage == "mining"
+        for each in finding.observables
+        if each.type == "region"
+    }
+    return len(stages) + max(len(cited), len(regions))

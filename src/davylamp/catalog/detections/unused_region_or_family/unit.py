@@ -26,7 +26,7 @@ from davylamp.model.severity import Severity
 from davylamp.units import format_duration
 
 PREPARING = frozenset({"CreateLaunchTemplate", "CreateLaunchConfiguration"})
-EPISODE_GAP = timedelta(hours=24)
+EPISODE_GAP, SWEEP = timedelta(hours=24), timedelta(hours=1)
 Scored = tuple[float, Sequence[Row]]
 
 
@@ -93,6 +93,7 @@ class UnusedRegionOrFamily(Detection):
     large_vcpu_count = 128
     history_short_hours = 72
     least_llr = 1.2
+    sweeps: ClassVar[Sequence[tuple[int, float]]] = ((6, 4.0), (4, 2.0))
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
         """One finding per account, principal and day's worth of new regions and families."""
@@ -109,7 +110,7 @@ class UnusedRegionOrFamily(Detection):
         launching = [row for row in cited if row["operation"] not in PREPARING]
         launches = [launch for row in launching for launch in launches_of(row, templates)]
         bill = bill_of(launches, facts).text if launches else ""
-        llr = max(llr for llr, _ in kept)
+        llr = max(llr for llr, _ in kept) + self._sweep_llr([members[0] for _, members in kept])
         gpu = any(map(_accelerated, cited))
         return audit_finding(
             self.meta,
@@ -142,6 +143,17 @@ class UnusedRegionOrFamily(Detection):
         llr -= 1.0 if _hours_before(first, "principal_first_at") >= self.history_short_hours else 0.0
         llr -= 1.0 if _hours_before(first, "account_first_at") < self.history_short_hours else 0.0
         return min(5.5, llr)
+
+    def _sweep_llr(self, firsts: Sequence[Row]) -> float:
+        starts = {
+            text_of(row, "region"): instant(row["first_at"])
+            for row in firsts
+            if _accelerated(row)
+            and _new_region(row)
+            and _hours_before(row, "principal_first_at") < self.history_short_hours
+        }
+        most = max((sum(at <= other <= at + SWEEP for other in starts.values()) for at in starts.values()), default=0)
+        return next((more for count, more in self.sweeps if most >= count), 0.0)
 
     def _plain_vcpus(self, rows: Sequence[Row], facts: Facts) -> float:
         """vCPUs in all; beyond every bound where an accelerator is among them or no size is known."""
