@@ -1,8 +1,16 @@
-"""nDPI through nfstream over one capture: how many flows it sees (run by an interpreter that has nfstream)."""
+"""nDPI through nfstream over one capture: how many flows it sees (run by an interpreter that has nfstream).
+
+`PYTHON bench/peer_nfstream.py CAPTURE --flows` prints each instead: server's port, packets, nDPI's application.
+"""
 
 import sys
 
 from nfstream import NFStreamer
 
 if __name__ == "__main__":
-    print(sum(1 for _ in NFStreamer(source=sys.argv[1], n_dissections=20, statistical_analysis=False)))
+    flows = NFStreamer(source=sys.argv[1], n_dissections=20, statistical_analysis=False)
+    if "--flows" in sys.argv:
+        for flow in sorted(flows, key=lambda each: each.bidirectional_first_seen_ms):
+            print(flow.dst_port, flow.bidirectional_packets, flow.application_name, flow.application_category_name)
+    else:
+        print(sum(1 for _ in flows))

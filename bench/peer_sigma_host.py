@@ -1,18 +1,22 @@
 """Sigma's Linux rules over the same processes: `PYTHON bench/peer_sigma_host.py RULES FOLDER [ROWS]` (with pySigma).
 
-RULES is a folder of Sigma rules of the user's own (process creation and auditd's EXECVE), FOLDER what
-`python -m bench.score_sheet --keep FOLDER` kept. Each process of a drill is one event: image, command line, arguments,
-parent. ROWS are its events as auditd wrote them, with the arguments from before a program wiped them:
+RULES is a folder of Sigma rules of the user's own (process creation and auditd), FOLDER what
+`python -m bench.score_sheet --keep FOLDER` kept. A drill's processes are those it named and all that ran in its folder
+or were told of it. Each execution is asked as a process creation (image, command line, parent) and as auditd's three
+records of it (EXECVE, SYSCALL, PATH). ROWS are the executions that auditd wrote, with the arguments from before a
+program wiped them:
 
-    auditctl -a always,exit -F arch=b64 -S execve,execveat      (and auditd running, while the score sheet plays)
+    auditctl -a always,exit -F arch=b64 -S execve -S execveat      (and auditd running, while the score sheet plays)
     davylamp scan /var/log/audit --case CASE; davylamp events process_activity --case CASE --format jsonl > ROWS
 
 Without ROWS they are taken as `/proc` told them during the look.
 """
 
 import json
+import re
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +25,19 @@ from sigma.collection import SigmaCollection
 from sigma.exceptions import SigmaError
 
 ARGUMENTS = tuple(f"a{number}" for number in range(20))
-COLUMNS = ("Image", "CommandLine", "ParentImage", "ParentCommandLine", "CurrentDirectory", "User", "type", *ARGUMENTS)
+CREATION = ("Image", "CommandLine", "ParentImage", "ParentCommandLine", "CurrentDirectory", "User")
+COLUMNS = (*CREATION, "type", "SYSCALL", "exe", "comm", "euid", "name", *ARGUMENTS)
 
 
-def events(run: Path, audited: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The drill's own processes, each program that one of them ran."""
+def executions(run: Path, audited: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every program that one of the drill's own processes ran."""
     pids = set(json.loads((run / "pids.json").read_text(encoding="ascii")))
     records = [record for record in audited or _looked_at(run) if record.get("image_path")]
-    by_pid = {record["process_pid"]: record for record in reversed(records)}
+    folders = {str(record.get("working_folder") or "/") for record in records if record["process_pid"] in pids} - {"/"}
     return [
-        _event(record, by_pid.get(int(record.get("parent_process_pid") or 0)))
-        for record in records
-        if record["process_pid"] in pids
+        record | {"parent": _before(records[:place], record.get("parent_process_pid"))}
+        for place, record in enumerate(records)
+        if record["process_pid"] in pids or any(folder in json.dumps(record) for folder in folders)
     ]
 
 
@@ -42,17 +47,35 @@ def _looked_at(run: Path) -> list[dict[str, Any]]:
     return [record for record in records if record["record"] == "process_activity"]
 
 
-def _event(record: dict[str, Any], parent: dict[str, Any] | None) -> dict[str, Any]:
-    command = record.get("command_line") or ""
-    return {
-        "Image": record["image_path"],
+def _before(records: list[dict[str, Any]], pid: int | None) -> dict[str, Any]:
+    return next((record for record in reversed(records) if record["process_pid"] == pid), {})
+
+
+def _rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What Sigma's rules ask of one execution."""
+    command, image = record.get("command_line") or "", record["image_path"]
+    yield {
+        "Image": image,
         "CommandLine": command,
-        "ParentImage": (parent or {}).get("image_path"),
-        "ParentCommandLine": (parent or {}).get("command_line"),
+        "ParentImage": record["parent"].get("image_path"),
+        "ParentCommandLine": record["parent"].get("command_line"),
         "CurrentDirectory": record.get("working_folder"),
         "User": record.get("user_name"),
         "type": "EXECVE",
     } | dict(zip(ARGUMENTS, command.split(" "), strict=False))
+    called = {"exe": image, "comm": record.get("process_name"), "euid": record.get("user_uid")}
+    yield {"type": "SYSCALL", "SYSCALL": "execve", **called}
+    yield {"type": "PATH", "name": image}
+
+
+def _base(rows: list[dict[str, Any]]) -> sqlite3.Connection:
+    """The rows as Sigma compares them: as text, whatever the case."""
+    base = sqlite3.connect(":memory:")
+    base.create_function("REGEXP", 2, lambda pattern, value: re.search(pattern, value or "") is not None)
+    base.execute(f"CREATE TABLE logs ({', '.join(f'{name} TEXT COLLATE NOCASE' for name in COLUMNS)})")
+    marks = ", ".join("?" * len(COLUMNS))
+    base.executemany(f"INSERT INTO logs VALUES ({marks})", [[row.get(name) for name in COLUMNS] for row in rows])
+    return base
 
 
 def main() -> None:
@@ -70,11 +93,8 @@ def main() -> None:
             left_out_count += 1
     print(f"{len(asked)} queries of {rules}; {left_out_count} rules could not be converted")
     for run in sorted(each for each in folder.iterdir() if (each / "pids.json").is_file()):
-        base = sqlite3.connect(":memory:")
-        base.execute(f"CREATE TABLE logs ({', '.join(COLUMNS)})")
-        found = events(run, audited)
-        marks = ", ".join("?" * len(COLUMNS))
-        base.executemany(f"INSERT INTO logs VALUES ({marks})", [[each.get(name) for name in COLUMNS] for each in found])
+        found = executions(run, audited)
+        base = _base([row for record in found for row in _rows(record)])
         matched, without_field = [], 0
         for title, query in asked:
             try:
@@ -83,7 +103,7 @@ def main() -> None:
             except sqlite3.OperationalError:
                 without_field += 1
         print(
-            f"{run.name}: {len(found)} processes; matched: {', '.join(matched) or 'none'}; {without_field} not askable"
+            f"{run.name}: {len(found)} executions; matched: {', '.join(matched) or 'none'}; {without_field} not askable"
         )
 
 
