@@ -143,9 +143,12 @@ def authentication() -> str:
         FROM ({reported}) AS reported
         WINDOW connection AS (PARTITION BY device_name, process_pid, source, succeeded)"""
     best = f"""SELECT *, min(rank) OVER (PARTITION BY device_name, process_pid, source, succeeded) AS best_rank,
-            row_number() OVER (PARTITION BY device_name, process_pid, source, succeeded, rank ORDER BY line) AS place
+            row_number() OVER (PARTITION BY device_name, process_pid, source, succeeded, rank ORDER BY line) AS place,
+            count(*) OVER (PARTITION BY device_name, process_pid, source, succeeded, rank) AS of_one_kind
         FROM ({ranked}) AS ranked WHERE rank IS NOT NULL"""
     unknown = "account IN ('(unknown)', '(invalid user)', 'UNKNOWN', '(unknown user)')"
+    # sshd says twice that a name is not known before it hears a word, and once more of each word it is told.
+    notice = "type = 'USER_LOGIN' AND account = '(invalid user)' AND place < least(3, of_one_kind)"
     return f"""SELECT line, byte_offset, time, CASE WHEN succeeded THEN 'success' ELSE 'failure' END AS status,
             CASE WHEN {unknown} THEN NULL ELSE coalesce(account, account_name, any_account) END AS user_name,
             CASE WHEN {unknown} THEN FALSE END AS user_known,
@@ -155,4 +158,5 @@ def authentication() -> str:
             CASE WHEN succeeded AND took_password = 1 OR NOT succeeded AND rank < 3 THEN 'password'
                 WHEN succeeded AND took_key = 1 THEN 'publickey' END AS auth_method,
             'sshd' AS service, concat('{AUDIT_DETAIL} ', type) AS outcome_detail, device_name, process_pid
-        FROM ({best}) AS best WHERE rank = best_rank AND (place = 1 OR NOT succeeded)"""
+        FROM ({best}) AS best
+        WHERE rank = best_rank AND (place = 1 OR NOT succeeded) AND NOT coalesce({notice}, FALSE)"""
