@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from davylamp.errors import MemoryLimitError
 from davylamp.ingest.read_file import FileResult, read_file
 from davylamp.ingest.walk import STANDARD_INPUT, Found
 from davylamp.kit.source import Source
@@ -74,23 +75,32 @@ class ReadingLanes:
         Raises:
             CaseError: the case cannot be written.
         """
-        waiting: deque[Future[Read]] = deque()
+        waiting: deque[tuple[Found, Future[Read]]] = deque()
         for found in files:
             small = self._count > 1 and _is_small(found)
             while waiting and (not small or len(waiting) > self._count):
-                yield from _taken(waiting.popleft().result())
-            place = self._place()
+                yield from _taken(self._read_by_now(*waiting.popleft()))
             if small:
-                waiting.append(self._threads.submit(self._read_beside, found, place))
+                waiting.append((found, self._threads.submit(self._read_beside, found, self._place())))
             else:
-                yield from _taken(self._read(found, self._engine, place, self._memory_bytes))
+                yield from _taken(self._read_alone(found))
         while waiting:
-            yield from _taken(waiting.popleft().result())
+            yield from _taken(self._read_by_now(*waiting.popleft()))
 
     def _open_lane(self) -> None:
         place = self._scratch / f"lane-{threading.get_ident()}"
         self._lane.engine = DuckEngine(self._memory_bytes // self._count, place)
         self._opened.append(self._lane.engine)
+
+    def _read_by_now(self, found: Found, under_way: Future[Read]) -> Read:
+        try:
+            return under_way.result()
+        except MemoryLimitError:
+            # A small file of few enormous records (a JSON object of megabytes) may need more than a lane's share.
+            return self._read_alone(found)
+
+    def _read_alone(self, found: Found) -> Read:
+        return self._read(found, self._engine, self._place(), self._memory_bytes)
 
     def _read_beside(self, found: Found, place: Path) -> Read:
         return self._read(found, self._lane.engine, place, self._memory_bytes // self._count)

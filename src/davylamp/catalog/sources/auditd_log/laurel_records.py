@@ -5,6 +5,9 @@ from __future__ import annotations
 from davylamp.catalog.sources.auditd_log import syscalls
 from davylamp.kit.engine import literal
 
+# Each of some fifty expressions keeps room for the whole record that it looks into: 600 MB for a line of 2 MB. One
+# argument has at most 128 KiB (MAX_ARG_STRLEN of the kernel); what is longer than two of them is a reject.
+LONGEST = 262_144
 _TYPES = ("USER_LOGIN", "USER_AUTH", "USER_ACCT", "USER_CMD", "SYSCALL")
 _ID = r"^([0-9]{1,12})\.([0-9]{3}):([0-9]{1,10})$"
 
@@ -28,15 +31,16 @@ def events() -> str:
     """One row an event."""
     entries = f"""SELECT line, byte_offset, entry, regexp_extract(json_extract_string(entry, '$.ID'), {literal(_ID)},
             ['second', 'milli', 'serial']) AS stamp
-        FROM (SELECT line, byte_offset, TRY_CAST(text AS JSON) AS entry FROM records
-            WHERE trim(text) <> '') AS parsed"""
+        FROM (SELECT line, byte_offset, CASE WHEN length(text) <= {LONGEST} THEN TRY_CAST(text AS JSON) END AS entry
+            FROM records WHERE trim(text) <> '') AS parsed"""
     types = " ".join(f"WHEN json_exists(entry, '$.{name}') THEN '{name}'" for name in _TYPES)
     records = ", ".join(f"json_extract(entry, '$.{name}')" for name in _TYPES if name != "SYSCALL")
     typed = f"""SELECT line, byte_offset, stamp, entry, CASE {types} END AS type, coalesce({records}) AS user_record
         FROM ({entries}) AS entries"""
     called = f"""SELECT *, CASE WHEN type = 'SYSCALL' THEN coalesce(nullif(lower({_text("SYSCALL.SYSCALL")}), ''),
             {syscalls.name_of(f"replace({_text('SYSCALL.arch')}, '0x', '')", _text("SYSCALL.syscall"))}) END AS call,
-            CASE WHEN stamp.serial IS NULL OR stamp.serial = '' THEN 'not a JSON object with an audit ID' END AS reject
+            CASE WHEN stamp.serial IS NULL OR stamp.serial = ''
+                THEN 'no JSON object with an audit ID, or one longer than {LONGEST} characters' END AS reject
         FROM ({typed}) AS typed_entries"""
     kept = f"""SELECT * FROM ({called}) AS called WHERE reject IS NOT NULL OR type <> 'SYSCALL' OR
             call IN ({syscalls.listed(syscalls.EXECUTES + syscalls.CONNECTS + syscalls.FILE_CALLS)})"""
