@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in chosen.names or (*NAMES, HELP):
             document["results"][name] = _one(name, chosen, folder)
             # After each, so that a failure late in a long run costs nothing that was measured.
-            _keep(chosen.output, document, folder)
+            _keep(chosen, document, folder)
     kept = json.loads(chosen.output.read_text(encoding="utf-8"))
     print(standing(kept), figures(kept), sep="\n\n")
     if chosen.write_readme:
@@ -150,10 +150,13 @@ def _earlier(chosen: argparse.Namespace) -> dict[str, Any]:
     return {"results": {}}
 
 
-def _keep(output: Path, document: dict[str, Any], folder: Path) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
+def _keep(chosen: argparse.Namespace, document: dict[str, Any], folder: Path) -> None:
+    """Keeps the results without this machine's own paths."""
+    chosen.output.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(document, indent=1).replace(str(folder), "FOLDER").replace(str(HERE), "bench")
-    output.write_text(text + "\n", encoding="utf-8")
+    if chosen.peer_python:
+        text = text.replace(chosen.peer_python, "PEER_PYTHON")
+    chosen.output.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
