@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -17,6 +18,7 @@ from davylamp.errors import CaseError, UsageError
 NAME = "davylamp-watch.service"
 PLACE = Path("/etc/systemd/system") / NAME
 STATE_FOLDER = Path("/var/lib/davylamp")
+_STOP, _RELOAD = ["systemctl", "disable", "--now", NAME], ["systemctl", "daemon-reload"]
 # What each is for. Without one of them the watch goes on and its coverage says what it does not see.
 CAPABILITIES = (
     ("CAP_NET_ADMIN", "starts and ends of processes without gaps (proc connector)"),
@@ -107,7 +109,7 @@ def install(request: WatchRequest, *, dry_run: bool) -> str:
         CaseError: the unit cannot be written or started; nothing of it stays.
     """
     text = unit_text(request)
-    steps = [["systemctl", "daemon-reload"], ["systemctl", "enable", "--now", NAME]]
+    steps = [_RELOAD, ["systemctl", "enable", "--now", NAME]]
     if dry_run:
         return f"{text}\n# would be written to {PLACE}, then:\n" + "".join(
             f"#   {shlex.join(step)}\n" for step in steps
@@ -134,20 +136,19 @@ def uninstall(request: WatchRequest, *, dry_run: bool) -> str:
         UsageError: this host has no systemd.
         CaseError: the unit cannot be stopped or removed.
     """
-    steps = [["systemctl", "disable", "--now", NAME], ["rm", str(PLACE)], ["systemctl", "daemon-reload"]]
     if dry_run:
-        return "".join(f"{shlex.join(step)}\n" for step in steps)
+        return "".join(f"{shlex.join(step)}\n" for step in (_STOP, ["rm", str(PLACE)], _RELOAD))
     _needs_systemd()
     if not PLACE.is_file():
         raise CaseError(
             "the watch is not installed", where=str(PLACE), why="there is no such unit", hint="davylamp watch install"
         )
-    _run(steps[0])
+    _run(_STOP)
     try:
         PLACE.unlink()
     except OSError as error:
         raise _refused(error) from error
-    _run(steps[2])
+    _run(_RELOAD)
     return f"stopped and removed {PLACE}; what it has seen stays in {request.case_folder}\n"
 
 
@@ -187,8 +188,11 @@ def _needs_readable_program() -> None:
 
 
 def _remove() -> None:
-    for step in (["systemctl", "disable", "--now", NAME], ["rm", "-f", str(PLACE)], ["systemctl", "daemon-reload"]):
-        subprocess.run(step, capture_output=True, check=False)
+    """Takes back what was done, as far as that goes: why it was is what the user is told."""
+    subprocess.run(_STOP, capture_output=True, check=False)
+    with contextlib.suppress(OSError):
+        PLACE.unlink()
+    subprocess.run(_RELOAD, capture_output=True, check=False)
 
 
 def _write(text: str) -> None:

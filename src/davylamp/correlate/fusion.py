@@ -99,23 +99,20 @@ def _agree_on_a_connection(findings: Iterable[Finding]) -> bool:
 
 def _agree_on_an_address(findings: Sequence[Finding]) -> bool:
     """Whether a telling name was answered with the address that something on the wire goes to, from one machine."""
-    named = {
-        (asset, entity.removeprefix("answer:"))
+    telling = [each for each in findings if each.group == "name" and each.llr >= TELLING_LLR]
+    on_the_wire = [each for each in findings if each.group == "wire" and each.llr > 0]
+    return not _linked(telling, "answer:").isdisjoint(_linked(on_the_wire, "ip:"))
+
+
+def _linked(findings: Sequence[Finding], kind: str) -> set[tuple[AssetRef, str]]:
+    """Each asset with what its findings name of one kind of link."""
+    return {
+        (asset, entity.removeprefix(kind))
         for finding in findings
-        if finding.group == "name" and finding.llr >= TELLING_LLR
         for asset in finding.assets
         for entity in finding.entities
-        if entity.startswith("answer:")
+        if entity.startswith(kind)
     }
-    reached = {
-        (asset, entity.removeprefix("ip:"))
-        for finding in findings
-        if finding.group == "wire" and finding.llr > 0
-        for asset in finding.assets
-        for entity in finding.entities
-        if entity.startswith("ip:")
-    }
-    return not named.isdisjoint(reached)
 
 
 def _cause(finding: Finding) -> str:

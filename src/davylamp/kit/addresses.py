@@ -40,6 +40,11 @@ def matches_address(column: str) -> str:
     return f"regexp_full_match({column}, '{ADDRESS_PATTERN}')"
 
 
+def with_address(sql: str) -> str:
+    """SQL of a file with the expression in the place of its `$address`."""
+    return sql.replace("$address", f"'{ADDRESS_PATTERN}'")
+
+
 def names_no_host(column: str) -> str:
     """A SQL condition over what `matches_address` refused: it is no host's name either, but an impossible address."""
     return f"regexp_full_match({column}, '{_WRITTEN_LIKE_ONE}')"

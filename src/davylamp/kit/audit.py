@@ -9,8 +9,10 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 from davylamp.kit.detection import Row
 from davylamp.kit.findings import build_finding, evidence_of, instant
@@ -23,6 +25,9 @@ from davylamp.units import format_instant
 EVIDENCE_COLUMNS = ("time", "operation", "region", "actor", "access_key", "src_ip", "error_code", "user_agent")
 INSTANCE_ID = re.compile(r"^i-[0-9a-f]{8,17}$")
 _ARN_TAIL = re.compile(r"^arn:[^:]*:[^:]*:[^:]*:[^:]*:(.*)$", re.DOTALL)
+Item = TypeVar("Item")
+# What incidents bridge (ADR 0003).
+SPELL_GAP = timedelta(hours=24)
 
 
 def document(text: object) -> object:
@@ -96,6 +101,21 @@ def text_of(row: Row, column: str) -> str:
 def failed(row: Row) -> bool:
     """Whether the service refused the call."""
     return bool(row.get("error_code"))
+
+
+def spells(ordered: Iterable[Item], at: Callable[[Item], datetime]) -> list[list[Item]]:
+    """What came in time order, cut where more than a day (`SPELL_GAP`) lies between one and the next.
+
+    A busy morning of a build server and, a week later, a theft with its keys are not one burst: told as one, the theft
+    would be dated, and billed, from that morning on.
+    """
+    found: list[list[Item]] = []
+    for item in ordered:
+        if found and at(item) - at(found[-1][-1]) <= SPELL_GAP:
+            found[-1].append(item)
+        else:
+            found.append([item])
+    return found
 
 
 def account_of(row: Row) -> AssetRef:

@@ -12,8 +12,8 @@ actor without its session, each `unknown` where the record does not say) and, wh
                                                              -- record came from, once
     dns_name(name)                                           -- each name that was asked for, or that an answer holds
                                                              -- (in lower case, without the last dot), once
-    listed_dns_name(name), listed_server_name(name)          -- names that an entry for a pool or a browser miner may
-                                                             -- cover; the matcher has the last word
+    listed_dns_name(name)                                    -- names that an entry for a pool or a browser miner may
+    listed_server_name(server_name, name)                    -- cover; the matcher has the last word
 
 A query may make relations of its own first (`davylamp.kit.query`). `$name` in the query stands for
 `params["name"]`. The SQL stays in the subset that sqlglot carries to Spark. It returns one row per cited

@@ -53,8 +53,8 @@ RELATIONS = (
     Relation(
         "listed_server_name",
         "network_activity",
-        ("name",),
-        "Each server name of a connection (in lower case, without port and last dot) that such an entry may cover.",
+        ("server_name", "name"),
+        "Each server name that such an entry may cover: as written, and in lower case without port and last dot.",
     ),
     Relation(
         "file_writer",

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime
 from typing import ClassVar
 
 from davylamp.catalog.detections.compute_launch_burst.limits import limits_of
 from davylamp.catalog.detections.compute_launch_burst.surprise import Baseline, surprise_digits
-from davylamp.kit.audit import audit_finding, called_by, count_of, failed, listed, number, request, text_of, texts
+from davylamp.kit.audit import (
+    audit_finding,
+    called_by,
+    count_of,
+    failed,
+    listed,
+    number,
+    request,
+    spells,
+    text_of,
+    texts,
+)
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates, instant, number_of, whole_of
 from davylamp.kit.launches import (
@@ -27,8 +38,6 @@ from davylamp.model.finding import Finding, Technique
 from davylamp.model.severity import Severity
 
 PREPARING = frozenset({"CreateLaunchTemplate", "CreateLaunchConfiguration"})
-# What incidents bridge (ADR 0003).
-SPELL_GAP = timedelta(hours=24)
 
 
 class ComputeLaunchBurst(Detection):
@@ -110,7 +119,8 @@ class ComputeLaunchBurst(Detection):
         """One finding per account, principal and spell of unusual hours."""
         for _, rows in candidates(candidates_rows, "account", "principal"):
             templates = templates_of(row for row in rows if row["operation"] in PREPARING)
-            for index, spell in enumerate(_spells(rows)):
+            in_order = sorted(rows, key=_called_at)
+            for index, spell in enumerate(spells(in_order, _called_at)):
                 yield from self._findings(spell, templates, f"burst|{index}" if index else "burst", facts)
 
     def _findings(
@@ -166,20 +176,8 @@ class ComputeLaunchBurst(Detection):
         return plain and number_of(largest, "own_burst_days_count") >= 1
 
 
-def _spells(rows: Sequence[Row]) -> list[list[Row]]:
-    """The unusual hours, cut where a day and more lies between one call and the next.
-
-    A busy morning of a build server and, a week later, a theft with its keys are not one burst: told as one, the theft
-    would be dated, and billed, from that morning on.
-    """
-    ordered = sorted(rows, key=lambda row: instant(row["time"]))
-    spells: list[list[Row]] = []
-    for row in ordered:
-        if spells and instant(row["time"]) - instant(spells[-1][-1]["time"]) <= SPELL_GAP:
-            spells[-1].append(row)
-        else:
-            spells.append([row])
-    return spells
+def _called_at(row: Row) -> datetime:
+    return instant(row["time"])
 
 
 def _once(rows: Sequence[Row]) -> list[Row]:

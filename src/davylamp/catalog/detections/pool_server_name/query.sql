@@ -1,13 +1,14 @@
 CREATE TEMPORARY TABLE listed_name AS
-SELECT name FROM listed_server_name
+SELECT server_name, name FROM listed_server_name
 ;
 WITH named AS (
     SELECT
-        asset, regexp_replace(regexp_replace(lower(server_name), ':[0-9]+$', ''), '[.]$', '') AS name, time,
-        coalesce(end_time, time) AS end_time, end_time IS NULL OR end_time = time AS unmeasured, src_ip, dst_ip, dst_port,
-        bytes_out, bytes_in, application, user_agent, action, direction, path, line, frame, byte_offset
-    FROM network_activity
-    WHERE server_name IS NOT NULL AND asset IS NOT NULL AND coalesce(direction, 'egress') <> 'ingress'
+        a.asset, h.name, a.time, coalesce(a.end_time, a.time) AS end_time,
+        a.end_time IS NULL OR a.end_time = a.time AS unmeasured, a.src_ip, a.dst_ip, a.dst_port, a.bytes_out, a.bytes_in,
+        a.application, a.user_agent, a.action, a.path, a.line, a.frame, a.byte_offset
+    FROM network_activity AS a
+    JOIN listed_name AS h ON h.server_name = a.server_name
+    WHERE a.asset IS NOT NULL AND coalesce(a.direction, 'egress') <> 'ingress'
 ),
 ranked AS (
     SELECT
@@ -24,7 +25,6 @@ ranked AS (
             PARTITION BY n.asset, n.name ORDER BY n.time, n.path, n.line, n.frame, n.byte_offset
         ) AS place
     FROM named AS n
-    JOIN listed_name AS h ON h.name = n.name
 )
 SELECT
     asset, name, time, src_ip, dst_ip, dst_port, bytes_out, bytes_in, application, user_agent, action,

@@ -128,13 +128,11 @@ class ServerlessOrBuildComputeBurst(Detection):
         llr += 1.0 if any(job.gpu for _, job in jobs) else 0.0
         llr += 1.5 if busiest >= 30 else 1.0 if busiest >= 10 else 0.0
         llr += 1.0 if many else 0.0
-        llr += self._llr_of_regions(jobs)
+        llr += 1.0 if len({text_of(row, "region") for row in rows}) >= self.many_regions_count else 0.0
+        sweeps = self._sweeps(jobs)
+        llr += 2.0 if sweeps else 0.0
         llr -= 0.5 if all(map(failed, rows)) else 0.0
-        return min(7.5 if self._sweeps(jobs) else 5.5, llr)
-
-    def _llr_of_regions(self, jobs: Sequence[tuple[Row, Job]]) -> float:
-        regions = {text_of(row, "region") for row, _ in jobs}
-        return (1.0 if len(regions) >= self.many_regions_count else 0.0) + (2.0 if self._sweeps(jobs) else 0.0)
+        return min(7.5 if sweeps else 5.5, llr)
 
     def _sweeps(self, jobs: Sequence[tuple[Row, Job]]) -> bool:
         """Whether large jobs were asked for in more regions than anybody works in."""

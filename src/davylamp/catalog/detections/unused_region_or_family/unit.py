@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from davylamp.kit.audit import audit_finding, called_by, failed, listed, text_of
+from davylamp.kit.audit import audit_finding, called_by, failed, listed, spells, text_of
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates, instant, whole_of
 from davylamp.kit.launches import (
@@ -26,7 +26,7 @@ from davylamp.model.severity import Severity
 from davylamp.units import format_duration
 
 PREPARING = frozenset({"CreateLaunchTemplate", "CreateLaunchConfiguration"})
-EPISODE_GAP, SWEEP = timedelta(hours=24), timedelta(hours=1)
+SWEEP = timedelta(hours=1)
 Scored = tuple[float, Sequence[Row]]
 
 
@@ -101,7 +101,8 @@ class UnusedRegionOrFamily(Detection):
             groups = [members for _, members in candidates(rows, "region", "family") if _is_new(members[0])]
             scored = [(self._llr(members, facts), members) for members in groups]
             kept = [(llr, members) for llr, members in scored if llr >= self.least_llr]
-            for number, episode in enumerate(_episodes(kept)):
+            kept.sort(key=lambda pair: (_first_at(pair), str(pair[1][0].get("region"))))
+            for number, episode in enumerate(spells(kept, _first_at)):
                 yield self._finding(episode, "new_place" if number == 0 else f"new_place|{number}", facts)
 
     def _finding(self, kept: Sequence[Scored], fact_key: str, facts: Facts) -> Finding:
@@ -167,16 +168,8 @@ class UnusedRegionOrFamily(Detection):
         return sum(vcpu_of(launch.instance_type, launch.region, facts) * launch.count for launch in known)
 
 
-def _episodes(kept: Sequence[Scored]) -> list[list[Scored]]:
-    """What is new, cut where a day and more lies between one first launch and the next."""
-    ordered = sorted(kept, key=lambda pair: (instant(pair[1][0]["first_at"]), str(pair[1][0].get("region"))))
-    episodes: list[list[Scored]] = []
-    for pair in ordered:
-        if episodes and instant(pair[1][0]["first_at"]) - instant(episodes[-1][-1][1][0]["first_at"]) <= EPISODE_GAP:
-            episodes[-1].append(pair)
-        else:
-            episodes.append([pair])
-    return episodes
+def _first_at(scored: Scored) -> datetime:
+    return instant(scored[1][0]["first_at"])
 
 
 def _hours_before(first: Row, column: str) -> float:

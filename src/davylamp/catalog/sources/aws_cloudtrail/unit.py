@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
-from davylamp.kit.addresses import ADDRESS_PATTERN
+from davylamp.kit.addresses import with_address
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan, SqlSource
@@ -85,7 +85,7 @@ class AwsCloudtrail(SqlSource):
             staged=(_PLAIN if bare else _sql("wrapped")) + _sql("staged") + (_WITHOUT_ASIDES if asides else ""),
             notes=asides,
             staged_class="api_activity",
-            selects={"device_inventory": _sql("device_inventory").replace("$address", f"'{ADDRESS_PATTERN}'")},
+            selects={"device_inventory": with_address(_sql("device_inventory"))},
         )
 
 

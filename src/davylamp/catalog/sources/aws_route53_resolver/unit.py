@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
-from davylamp.kit.addresses import ADDRESS_PATTERN
+from davylamp.kit.addresses import with_address
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan, SqlSource
@@ -61,7 +61,7 @@ class AwsRoute53Resolver(SqlSource):
         texts = _sql("wrapped") if _CARRIED.search(sample.text) else _PLAIN
         return SqlPlan(
             relation="json_records",
-            staged=texts + _sql("staged").replace("$address", f"'{ADDRESS_PATTERN}'"),
+            staged=texts + with_address(_sql("staged")),
             staged_class="dns_activity",
             selects={"device_inventory": _sql("device_inventory")},
         )

@@ -19,7 +19,7 @@ from davylamp.catalog.sources.aws_vpc_flow.fields import (
 )
 from davylamp.catalog.sources.aws_vpc_flow.fields_sql import column_fields, line_fields
 from davylamp.errors import SourceError
-from davylamp.kit.addresses import ADDRESS_PATTERN
+from davylamp.kit.addresses import with_address
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import AtOnce, Relation, SqlPlan, SqlSource
@@ -113,7 +113,7 @@ class AwsVpcFlow(SqlSource):
 
 def _plan(relation: Relation, fields: str, names: Collection[str], shortcut: AtOnce | None = None) -> SqlPlan:
     states = {"device_inventory": _sql("device_inventory")} if _STATES_INTERFACES.issubset(names) else {}
-    rows = fields + _sql("normalise").replace("$address", f"'{ADDRESS_PATTERN}'")
+    rows = fields + with_address(_sql("normalise"))
     return SqlPlan(relation, states, staged=rows, staged_class="network_activity", at_once=shortcut)
 
 

@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from davylamp.kit.addresses import ADDRESS_PATTERN
+from davylamp.kit.addresses import with_address
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan, SqlSource
@@ -106,7 +106,7 @@ class SuricataEve(SqlSource):
         return SqlPlan(
             relation="json_records",
             selects={name: _query(name) for name in _CLASSES},
-            staged=_query("staged").replace("$shape", shape).replace("$address", f"'{ADDRESS_PATTERN}'"),
+            staged=with_address(_query("staged").replace("$shape", shape)),
             notes=("event types other than flow, netflow, dns, tls, http, ssh and alert give no events here",),
         )
 
