@@ -103,3 +103,30 @@ def test_a_bomb_is_stopped(name: str, tmp_path: Path) -> None:
     row = _scan(path, tmp_path)
     assert "bomb" in row["reason"]
     assert row["event_classes"]["authentication"] == 60
+
+
+def test_a_file_that_needs_more_than_the_memory_costs_itself_alone(tmp_path: Path) -> None:
+    """Calls with user data of 400 KB: an engine of 64 MiB does not hold them; the log beside is read."""
+    evidence, case = tmp_path / "evidence", tmp_path / "case"
+    evidence.mkdir()
+    call = EVENT[:-1] + b',"requestParameters":{"userData":"' + b"x" * 400_000 + b'"}}'
+    (evidence / "calls.jsonl").write_bytes((EVENT + b"\n" + call + b"\n") * 100)
+    (evidence / "auth.log").write_bytes(SSHD * 60)
+    scarce = _document(evidence, case, "65MB", code=4)
+    log, calls = scarce["coverage"]
+    assert (log["state"], log["event_classes"]) == ("read", {"authentication": 60})
+    assert (calls["state"], calls["source"], calls["event_classes"]) == ("unreadable", "aws_cloudtrail", {})
+    assert "memory" in calls["reason"]
+    assert {finding["unit"] for finding in scarce["findings"]} >= {"ssh_guessing_burst"}
+
+    enough = _document(evidence, case, "1GB", code=0)
+    assert [row["state"] for row in enough["coverage"]] == ["read", "read"]
+    assert enough["coverage"][1]["event_classes"] == {"api_activity": 200}
+
+
+def _document(evidence: Path, case: Path, memory: str, code: int) -> dict[str, Any]:
+    arguments = ["scan", str(evidence), "--memory", memory, "--format", "json", "--case", str(case)]
+    done = subprocess.run([sys.executable, "-m", "davylamp", *arguments], capture_output=True, check=False, timeout=600)
+    assert done.returncode == code, done.stderr
+    made: dict[str, Any] = json.loads(done.stdout)
+    return made

@@ -45,13 +45,13 @@ def _read(evidence: Path, case_folder: Path, memory_bytes: int) -> tuple[tuple[F
     case = Case(case_folder, create=True)
     engine = DuckEngine(memory_bytes, case.scratch)
     try:
-        bytes_count = ingest_evidence([str(evidence)], case, engine, registry.sources(), memory_bytes, Silent())
+        ingested = ingest_evidence([str(evidence)], case, engine, registry.sources(), memory_bytes, Silent())
         parts = [Path(part.file).name for part in case.parts("authentication")]
         assert not [path for path in case.scratch.rglob("*") if path.is_file()]
     finally:
         engine.close()
         case.close()
-    return coverage_of(case), parts, bytes_count
+    return coverage_of(case), parts, ingested.bytes_count
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core has one lane")

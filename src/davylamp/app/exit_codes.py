@@ -22,7 +22,7 @@ MEANINGS: tuple[tuple[int, str], ...] = (
     (INTERNAL_ERROR, "internal error: a defect of Davylamp; the findings shown are still true"),
     (USAGE, "the command line or a configuration file is wrong"),
     (NOTHING_READABLE, "nothing of the named evidence could be read"),
-    (PARTIAL_COVERAGE, "coverage is partial: something could not be read, whatever was found"),
+    (PARTIAL_COVERAGE, "coverage is partial: something could not be read or looked at, whatever was found"),
     (
         NOT_AS_EXPECTED,
         "davylamp drill: a drill did not come out as expected; davylamp baseline diff: something is new on the host",
@@ -36,7 +36,7 @@ MEANINGS: tuple[tuple[int, str], ...] = (
 )
 
 
-def exit_code(document: Mapping[str, Any], failures: Sequence[str], by_severity: bool) -> int:
+def exit_code(document: Mapping[str, Any], failures: Sequence[str], by_severity: bool, short_of_memory: bool) -> int:
     """The exit code for a finished scan."""
     coverage = document["coverage"]
     if failures:
@@ -45,7 +45,8 @@ def exit_code(document: Mapping[str, Any], failures: Sequence[str], by_severity:
         return NOTHING_READABLE
     if by_severity and (highest := _highest(document)) is not None:
         return SEVERITY_BASE + highest
-    return READ_ALL if all(row["state"] == READ for row in coverage) else PARTIAL_COVERAGE
+    whole = not short_of_memory and all(row["state"] == READ for row in coverage)
+    return READ_ALL if whole else PARTIAL_COVERAGE
 
 
 def _highest(document: Mapping[str, Any]) -> int | None:

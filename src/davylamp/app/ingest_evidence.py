@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from davylamp.app.progress import Progress
@@ -15,6 +16,19 @@ from davylamp.store.case import Case, FileRecord, StoredPart
 from davylamp.store.engine import DuckEngine
 
 
+@dataclass
+class Ingested:
+    """What came of one run.
+
+    Args:
+        bytes_count: raw bytes read in it, a content that was met twice counted once.
+        short_of_memory: with more memory more might have been read.
+    """
+
+    bytes_count: int = 0
+    short_of_memory: bool = False
+
+
 def ingest_evidence(
     paths: Sequence[str],
     case: Case,
@@ -22,24 +36,21 @@ def ingest_evidence(
     sources: Sequence[Source],
     memory_bytes: int,
     progress: Progress,
-) -> int:
-    """Reads every evidence file below `paths` into the case.
-
-    Returns:
-        Raw bytes read in this run, a content that was met twice counted once.
-    """
+) -> Ingested:
+    """Reads every evidence file below `paths` into the case."""
     found = list(evidence_paths(paths, leave_out=case.root))
-    bytes_count = 0
+    ingested = Ingested()
     with ReadingLanes(engine, case.scratch, sources, memory_bytes, len(found)) as lanes:
         for read in lanes.read(_unknown(found, case, progress)):
             first, *others = read.results
             # Of two files with the same content that were read side by side the second is known by now.
             if _counted(read.found, first.sha256, first.size_bytes, case):
                 continue
-            bytes_count += first.size_bytes
+            ingested.bytes_count += first.size_bytes
+            ingested.short_of_memory |= read.short_of_memory
             for result in (first, *others):
                 _enter(case, result)
-    return bytes_count
+    return ingested
 
 
 def _unknown(found: Sequence[Found], case: Case, progress: Progress) -> Iterator[Found]:

@@ -103,7 +103,7 @@ def _scanned(request: JudgeRequest, places: WatchPlaces) -> dict[str, Any]:
             result = scan(replace(asked, memory_bytes=memory_bytes))
         except MemoryLimitError:
             continue
-        if not any(MemoryLimitError.__name__ in failure for failure in result.failures):
+        if not result.short_of_memory:
             return _with_failures(result)
     return _with_failures(scan(replace(asked, memory_bytes=largest)))
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from davylamp.errors import MemoryLimitError
 from davylamp.ingest.read_file import FileResult, read_file
 from davylamp.ingest.walk import STANDARD_INPUT, Found
 from davylamp.kit.source import Source
@@ -37,6 +36,11 @@ class Read:
     found: Found
     results: tuple[FileResult, ...]
     place: Path
+
+    @property
+    def short_of_memory(self) -> bool:
+        """Whether more memory may give more of it."""
+        return any(result.short_of_memory for result in self.results)
 
 
 class ReadingLanes:
@@ -93,11 +97,12 @@ class ReadingLanes:
         self._opened.append(self._lane.engine)
 
     def _read_by_now(self, found: Found, under_way: Future[Read]) -> Read:
-        try:
-            return under_way.result()
-        except MemoryLimitError:
-            # A small file of few enormous records (a JSON object of megabytes) may need more than a lane's share.
-            return self._read_alone(found)
+        read = under_way.result()
+        if not read.short_of_memory:
+            return read
+        # A small file of few enormous records (a JSON object of megabytes) may need more than a lane's share.
+        shutil.rmtree(read.place, ignore_errors=True)
+        return self._read_alone(found)
 
     def _read_alone(self, found: Found) -> Read:
         return self._read(found, self._engine, self._place(), self._memory_bytes)

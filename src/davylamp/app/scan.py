@@ -68,12 +68,19 @@ class ScanRequest:
 
 @dataclass(frozen=True)
 class ScanResult:
-    """The document, the exit code it deserves, defects met, and where the case lies."""
+    """What a scan came to.
+
+    Args:
+        exit_code: what the command ends with.
+        failures: defects met.
+        short_of_memory: with more memory more could have been read or looked at.
+    """
 
     document: dict[str, Any]
     exit_code: int
     failures: tuple[str, ...]
     case_folder: Path
+    short_of_memory: bool = False
 
 
 def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
@@ -94,7 +101,7 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     keep_declaration(case, declared)
     engine = DuckEngine(request.memory_bytes, case.scratch, request.sparing)
     with closing(case), closing(engine), prompt_stop(engine):
-        bytes_count = ingest_evidence(
+        ingested = ingest_evidence(
             request.paths, case, engine, registry.sources(request.sources), request.memory_bytes, watch
         )
         judged = _judge(request, case, engine, declared, book, watch)
@@ -104,15 +111,16 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
             started_at=started_at,
             elapsed_s=round(time.monotonic() - began_s, 3),
             rows_count=sum(sum(row.event_classes.values()) for row in coverage),
-            bytes_count=bytes_count,
+            bytes_count=ingested.bytes_count,
             peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         )
         detected, incidents, assets = judged
         made = document(run, coverage, detected.looks, detected.findings, incidents, assets.values())
         case.write_document(DOCUMENT_NAME, dump_document(made))
-    code = exit_code(made, detected.failures, request.by_severity)
+    short_of_memory = ingested.short_of_memory or detected.short_of_memory
+    code = exit_code(made, detected.failures, request.by_severity, short_of_memory)
     kept = folder if request.case_folder else keep_as_last(folder)
-    return ScanResult(dict(made), code, detected.failures, kept)
+    return ScanResult(dict(made), code, detected.failures, kept, short_of_memory)
 
 
 def _judge(

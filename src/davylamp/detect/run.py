@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from davylamp.errors import MemoryLimitError
 from davylamp.kit.detection import Detection, Facts
 from davylamp.kit.engine import Engine
 from davylamp.kit.query import ask
@@ -14,11 +15,17 @@ from davylamp.model.finding import EVIDENCE_SHOWN_COUNT, Finding
 
 @dataclass(frozen=True)
 class Detected:
-    """What a run came to; `failures` are defects of ours, shown and counted, never swallowed."""
+    """What a run came to.
+
+    Args:
+        failures: defects of ours, shown and counted, never swallowed.
+        short_of_memory: with more memory more detections could have looked.
+    """
 
     findings: tuple[Finding, ...]
     looks: tuple[Look, ...]
     failures: tuple[str, ...]
+    short_of_memory: bool = False
 
 
 def run_detections(
@@ -32,6 +39,7 @@ def run_detections(
     findings: dict[str, Finding] = {}
     looks: list[Look] = []
     failures: list[str] = []
+    short_of_memory = False
     for detection in detections:
         uid = detection.meta.uid
         progress(uid)
@@ -42,6 +50,10 @@ def run_detections(
             found = judge_one(detection, query_of(detection), engine, facts)
         except MemoryError:
             raise
+        except MemoryLimitError as error:
+            short_of_memory = True
+            looks.append(Look(uid, COULD_NOT_LOOK, f"{error.what}; now: {error.hint}"))
+            continue
         except Exception as error:  # noqa: BLE001 - a unit's defect must not cost the other units' findings
             message = f"{uid}: {type(error).__name__}: {error}".splitlines()[0]
             failures.append(message)
@@ -52,7 +64,7 @@ def run_detections(
             findings[finding.uid] = finding if known is None else _merged(known, finding)
         looks.append(Look(uid, YES if found else NO))
     ordered = sorted(findings.values(), key=lambda finding: (finding.first_seen, finding.uid))
-    return Detected(tuple(ordered), tuple(looks), tuple(failures))
+    return Detected(tuple(ordered), tuple(looks), tuple(failures), short_of_memory)
 
 
 def judge_one(detection: Detection, query: str, engine: Engine, facts: Facts) -> list[Finding]:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from davylamp.errors import CaseError, DavylampError, SourceError, UnitError
+from davylamp.errors import CaseError, DavylampError, MemoryLimitError, SourceError, UnitError
 from davylamp.ingest.decompress import Decompressed
 from davylamp.ingest.normalize import as_binary, normalize_rows, normalize_sql
 from davylamp.ingest.parts import Normalized
@@ -34,12 +34,18 @@ _SPOOL_NAME = "spooled.parquet"
 
 @dataclass
 class FileResult:
-    """One file's outcome: coverage, and the parts still in scratch."""
+    """One file's outcome: coverage, and the parts still in scratch.
+
+    Args:
+        sha256: of its raw bytes; empty where they were not all read, so that the file is read again next time.
+        short_of_memory: with more memory it may be read.
+    """
 
     coverage: FileCoverage
     sha256: str = ""
     size_bytes: int = 0
     normalized: Normalized | None = None
+    short_of_memory: bool = False
 
 
 def digest_of(path: str, first_bytes: int | None = None) -> str:
@@ -120,6 +126,9 @@ def _read(
             normalized = _normalize(
                 source, sample, path, stream_with(head, further), modified_at, engine, scratch, memory_bytes
             )
+    except MemoryLimitError as error:
+        reason = f"while {source.meta.uid} read it {error.what}; now: {error.hint}"
+        return FileResult(FileCoverage(path, source.meta.uid, UNREADABLE, reason), short_of_memory=True)
     except (CaseError, OSError):
         raise
     except SourceError as error:
