@@ -44,16 +44,20 @@ def prepare_engine(
     since: datetime | None = None,
     until: datetime | None = None,
     beside: Case | None = None,
+    *,
+    keep_small: bool = False,
 ) -> Prepared:
     """Creates in the engine all that detections read, from the case's Parquet files.
 
     Args:
         beside: another case, whose event classes stand in place of the case's own.
+        keep_small: the engine is a new one, and small classes may be kept in its memory.
     """
     records = [*case.records(), *(beside.records() if beside else ())]
     coverage = [record.coverage for record in records]
     parts = {name: (beside.parts(name) if beside else ()) or case.parts(name) for name in EVENT_CLASSES}
-    assets = join_assets(engine, parts, [row.path for row in coverage], declared, since, until, twins_of(case))
+    paths = [row.path for row in coverage]
+    assets = join_assets(engine, parts, paths, declared, since, until, twins_of(case), keep_small=keep_small)
     rows_by_class: dict[str, int] = {}
     for row in coverage:
         for name, count in row.event_classes.items():

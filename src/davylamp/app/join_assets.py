@@ -81,6 +81,8 @@ def join_assets(
     since: datetime | None = None,
     until: datetime | None = None,
     twins: Mapping[str, str] | None = None,
+    *,
+    keep_small: bool = False,
 ) -> Mapping[str, Asset]:
     """Builds the asset book and the views that name each row's asset by it; returns assets by name."""
     create_stored_views(engine, parts, since, until)
@@ -88,7 +90,7 @@ def join_assets(
     scopes = _scopes(engine)
     shared = _shared_addresses(engine) if len(scopes) > 1 else []
     book = build_book(declared[0], inventory, scopes, shared, paths, declared[1], twins)
-    create_views(engine, parts, book.tables)
+    create_views(engine, parts, book.tables, keep_small=keep_small)
     return book.assets
 
 

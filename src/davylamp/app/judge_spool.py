@@ -6,6 +6,7 @@ Runs in a short-lived process (`python -m davylamp.app.judge_spool`), so that th
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from davylamp.app.scan import ScanRequest, ScanResult, scan
 from davylamp.app.watch_changes import Change, KnownIncidents, changes_of
 from davylamp.app.watch_lines import change_as_json, change_as_text
 from davylamp.app.watch_places import WatchPlaces
-from davylamp.app.watch_units import WATCH_SOURCES, watch_units
+from davylamp.app.watch_units import watch_sources, watch_units
 from davylamp.cost.price_book import PriceBook
 from davylamp.errors import DavylampError, MemoryLimitError
 from davylamp.store.case import Case
@@ -87,13 +88,15 @@ def judge(request: JudgeRequest) -> Judged:
 
 def _scanned(request: JudgeRequest, places: WatchPlaces) -> dict[str, Any]:
     declared = [str(path) for path in (found_baseline(),) if path is not None]
+    needs = watch_units(places.units)
     asked = ScanRequest(
         paths=(*places.evidence(), *declared),
         case_folder=request.case_folder,
         assets_file=request.assets_file,
         prices_file=request.prices_file,
-        sources=WATCH_SOURCES,
-        units=watch_units(places.units),
+        sources=watch_sources(places),
+        units=frozenset(needs),
+        needs=needs,
         recorded_by={path: this_host() for path in (*places.captures(), *declared)},
         sparing=True,
     )
@@ -208,5 +211,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _run() -> None:
+    """The process's whole life: it ends at once, for taking an engine and its modules apart costs a twentieth of it."""
+    gc.disable()  # lives a second or two; what it leaves in circles goes with it
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _run()

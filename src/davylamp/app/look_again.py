@@ -6,12 +6,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from davylamp.agent import procfs
-from davylamp.agent.details import Reader, users_of
-from davylamp.agent.packages import Packages
-from davylamp.agent.processes import Table
-from davylamp.agent.record import Look, Recorder
-from davylamp.agent.state import collect_state
 from davylamp.app.watch_places import WatchPlaces
 
 # What changed files do not tell (a module loaded, a port's service) is looked at again once an hour.
@@ -25,8 +19,20 @@ def look_again(places: WatchPlaces, why: str, pids: Sequence[int], boot_at: floa
     places.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     looks = sorted(places.state.glob("state-*.jsonl"))
     due = not looks or why == FILE_CHANGED or not 0 <= time.time() - looks[-1].stat().st_mtime < AGAIN_S
-    if not due and not pids:
-        return
+    if due or pids:
+        lines = _lines(due, pids, boot_at)
+        _keep(places.state, "state" if due else "burners", lines)
+
+
+def _lines(due: bool, pids: Sequence[int], boot_at: float | None) -> list[str]:
+    # Imported here: most judgings look at nothing again, and this is a thirtieth of what one costs.
+    from davylamp.agent import procfs
+    from davylamp.agent.details import Reader, users_of
+    from davylamp.agent.packages import Packages
+    from davylamp.agent.processes import Table
+    from davylamp.agent.record import Look, Recorder
+    from davylamp.agent.state import collect_state
+
     lines: list[str] = []
     recorder = Recorder(lines.append)
     look = Look(recorder, time.time())
@@ -39,7 +45,7 @@ def look_again(places: WatchPlaces, why: str, pids: Sequence[int], boot_at: floa
         table.tell(look, table.stats, "snapshot")
     else:
         table.tell(look, [pid for pid in pids if pid in table.stats], "snapshot")
-    _keep(places.state, "state" if due else "burners", lines)
+    return lines
 
 
 def _keep(folder: Path, kind: str, lines: list[str]) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from davylamp.ingest.lines import MAX_LINE_BYTES, Block
+from davylamp.ingest.lines import MAX_LINE_BYTES, Block, whole_numbers
 from davylamp.kit.source import AtOnce
 
 TYPES: dict[str, pa.DataType] = {
@@ -84,4 +84,6 @@ class FieldCutter:
         columns = [column.chunk(0) if isinstance(column, pa.ChunkedArray) else column for column in columns]
         lines = np.arange(block.line + 1, block.line + 1 + len(block.ends), dtype=np.int64)
         names = [*self._wanted, "line", "byte_offset"]
-        return pa.record_batch([*columns, pa.array(lines), pa.array(block.starts + block.offset)], names=names)
+        return pa.record_batch(
+            [*columns, whole_numbers(lines), whole_numbers(block.starts + block.offset)], names=names
+        )

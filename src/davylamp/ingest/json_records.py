@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from davylamp.ingest.lines import SCHEMA, Positions, RejectBox, is_utf8, line_batches, text_views
+from davylamp.ingest.lines import SCHEMA, Positions, RejectBox, is_utf8, line_batches, text_views, whole_numbers
 from davylamp.kit.sample import EXPORTED_JSON
 from davylamp.model.coverage import Reject
 
@@ -141,7 +141,7 @@ def _batch(data: bytes, starts: Positions, ends: Positions, offset: int, line: i
     newlines = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
     lines = line + np.searchsorted(newlines, starts)
     return pa.record_batch(
-        [_texts(data, starts, ends), pa.array(lines.astype(np.int64)), pa.array(starts.astype(np.int64) + offset)],
+        [_texts(data, starts, ends), whole_numbers(lines), whole_numbers(starts.astype(np.int64) + offset)],
         schema=SCHEMA,
     )
 

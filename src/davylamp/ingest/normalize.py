@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -133,10 +133,18 @@ def _run(engine: Engine, plan: SqlPlan, path: str, scratch: Path, result: Normal
         _view_staged(engine, result.parts[0].written, EVENT_CLASSES[plan.staged_class])
     elif plan.staged is not None:
         _stage(engine, plan.staged, result, scratch)
-    for name, select in plan.selects.items():
+    for name, select in _asked(engine, plan).items():
         _write_class(engine, EVENT_CLASSES[name], select, path, scratch, result)
     if plan.notes_select is not None:
         result.notes += tuple(str(value) for row in engine.rows(plan.notes_select) for value in row.values())
+
+
+def _asked(engine: Engine, plan: SqlPlan) -> Mapping[str, str]:
+    """The SELECTs that can give a row: each costs its planning, and a judging of the watch has fifteen of them."""
+    if plan.class_column is None or plan.staged is None:
+        return plan.selects
+    named = {row["name"] for row in engine.rows(f"SELECT DISTINCT {plan.class_column} AS name FROM staged")}
+    return {name: select for name, select in plan.selects.items() if name in named}
 
 
 def _linked(path: str, scratch: Path) -> str:

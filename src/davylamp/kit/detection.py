@@ -79,4 +79,15 @@ class Detection:
     def could_look(self, facts: Facts) -> str:
         """Empty when the evidence allows a verdict, else the reason why it does not."""
         missing = [name for name in self.meta.reads[:1] if not facts.has_rows(name)]
-        return f"no {missing[0]} evidence" if missing else ""
+        return no_evidence(missing[0]) if missing else ""
+
+
+def no_evidence(event_class: str) -> str:
+    """Why a detection cannot look that reads nothing else first."""
+    return f"no {event_class} evidence"
+
+
+def indispensable_class(detection: Detection) -> str:
+    """The event class without rows of which the detection cannot look; empty where it decides for itself."""
+    decides = type(detection).could_look is not Detection.could_look
+    return "" if decides or not detection.meta.reads else detection.meta.reads[0]

@@ -83,6 +83,8 @@ class SqlPlan:
         notes: sentences for the coverage row (for instance how a missing year was inferred).
         notes_select: a SELECT of one VARCHAR column over `staged`, for sentences that only the whole
             file can tell (for instance that a series is of another metric and was left out).
+        class_column: the column of `staged` that names each row's event class, where it has one; `selects` of
+            classes that no row names are not asked.
     """
 
     relation: Relation
@@ -92,6 +94,7 @@ class SqlPlan:
     staged_class: str | None = None
     at_once: AtOnce | None = None
     notes_select: str | None = None
+    class_column: str | None = None
 
 
 @dataclass(frozen=True)

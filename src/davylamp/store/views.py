@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from davylamp.kit.engine import Engine
@@ -11,6 +12,8 @@ from davylamp.store.asset_view import empty_view_of, view_of
 from davylamp.store.case import StoredPart
 from davylamp.store.owned_connections import OWNED_COLUMNS, owned_rows
 
+# Parquet of so many bytes is some 4 MB of rows, and there are a dozen classes.
+KEPT_BYTES = 256 << 10
 _PEERS = """
 SELECT dst_ip AS ip FROM network_activity_bare WHERE dst_ip IS NOT NULL
 UNION
@@ -45,7 +48,13 @@ WHERE status = 'success' AND asset IS NOT NULL AND coalesce(src_ip, src_host) IS
 """
 
 
-def create_views(engine: Engine, parts: Mapping[str, Sequence[StoredPart]], tables: Mapping[str, Any]) -> None:
+def create_views(
+    engine: Engine,
+    parts: Mapping[str, Sequence[StoredPart]],
+    tables: Mapping[str, Any],
+    *,
+    keep_small: bool = False,
+) -> None:
     """Creates the views that detections read, over those of `create_stored_views()`.
 
     Beside the event classes these are the relations of `davylamp.kit.relations`. `network_activity_bare` is there
@@ -56,6 +65,8 @@ def create_views(engine: Engine, parts: Mapping[str, Sequence[StoredPart]], tabl
         tables: the assets room's Arrow tables: asset_by_path, _instance, _interface, _name, _address,
             _scoped_address. A table without rows is not joined: every query that reads a view would pay for it,
             row by row.
+        keep_small: classes of few rows are read once and kept with their assets, for a new engine. Twenty detections
+            over a spool of 1 MB are then planned in 0.26 s of CPU in place of 0.34, for 5 MiB (bench/README.md).
     """
     for name, table in tables.items():
         engine.unregister(name)
@@ -71,7 +82,10 @@ def create_views(engine: Engine, parts: Mapping[str, Sequence[StoredPart]], tabl
             rows = "network_activity_bare"
             engine.execute(f"CREATE OR REPLACE VIEW {rows} AS {bare}")
         view = view_of(event_class, known, held, rows) if held else empty_view_of(event_class)
-        engine.execute(f"CREATE OR REPLACE VIEW {name} AS {view}")
+        if keep_small and held and sum(Path(part.file).stat().st_size for part in parts[name]) <= KEPT_BYTES:
+            engine.keep(name, view)
+        else:
+            engine.execute(f"CREATE OR REPLACE VIEW {name} AS {view}")
     engine.keep("network_peer", _PEERS)
     engine.keep("dns_name", _NAMES)
     engine.execute(f"CREATE OR REPLACE VIEW file_writer AS {_FILE_WRITER}")

@@ -84,6 +84,7 @@ class HostLive(SqlSource):
             relation="lines",
             staged=staged,
             selects={name: _select(name, device_name) for name in CLASSES},
+            class_column="kind",
         )
 
 
