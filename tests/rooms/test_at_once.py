@@ -21,7 +21,7 @@ from davylamp.ingest import at_once, fields, lines, parquet_fields
 from davylamp.ingest.at_once import row_batches
 from davylamp.ingest.lines import RejectBox
 from davylamp.ingest.normalize import normalize_sql
-from davylamp.ingest.part_writer import part_schema
+from davylamp.ingest.part_writer import PartWriter, part_schema
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan
 from davylamp.model.events import EVENT_CLASSES
@@ -125,6 +125,26 @@ def test_records_that_say_there_was_nothing_are_left_out_at_once(monkeypatch: py
         _plan(DEFAULT_FORMAT, GOOD), f"{NODATA}\n{GOOD}\n{NODATA}\n".encode(), 4096, shortcut=True
     )
     assert ([row["line"] for row in rows], rejected_count) == ([2], 0)
+
+
+def test_rejects_come_in_the_order_of_the_file() -> None:
+    """Blocks are cut ahead of the rows before them; a line that is too long is found by the cutting."""
+    plan = _plan(DEFAULT_FORMAT, GOOD)
+    assert plan.at_once is not None and plan.staged_class is not None
+    bad, long = GOOD.replace("40122", "many"), "x" * (lines.MAX_LINE_BYTES + 9)
+    body = [*[GOOD] * 50_000, bad, *[GOOD] * 50_000, long, *[GOOD] * 50_000, bad, bad]
+    event_class = EVENT_CLASSES[plan.staged_class]
+    schema = part_schema(event_class, plan.at_once.columns, plan.at_once.repeated)
+    box, rows_count = RejectBox(), 0
+    with tempfile.TemporaryDirectory() as folder:
+        writer = PartWriter(Path(folder) / "rows.parquet", event_class, schema, "evidence")
+        with writer:
+            for rows in row_batches(plan, event_class, schema, io.BytesIO("\n".join(body).encode()), box):
+                writer.write(rows, box)
+                rows_count += rows.num_rows
+    at = [body.index(bad) + 1, body.index(long) + 1, len(body) - 1, len(body)]
+    assert ([reject.line for reject in box.kept], box.count) == (at, 4)
+    assert rows_count == 150_000 + 3
 
 
 _ADDRESSES = st.sampled_from(["10.0.0.5", "198.51.100.9", "::1", "-", "no address", "", None])

@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from davylamp.ingest.fields import FieldCutter, records_of
-from davylamp.ingest.lines import MAX_LINE_BYTES, SCHEMA, RejectBox, line_batch, line_blocks
+from davylamp.ingest.in_order import in_order
+from davylamp.ingest.lines import MAX_LINE_BYTES, SCHEMA, Block, RejectBox, line_batch, line_blocks
 from davylamp.ingest.parquet_fields import parquet_batches
 from davylamp.ingest.part_writer import PartWriter, part_schema
 from davylamp.ingest.parts import Normalized
 from davylamp.ingest.projection import EARLIEST, LATEST, projection
-from davylamp.kit.source import SqlPlan
+from davylamp.kit.source import AtOnce, SqlPlan
 from davylamp.model.event_class import EventClass
 from davylamp.model.events import EVENT_CLASSES
 
@@ -46,22 +47,41 @@ def row_batches(
     plan: SqlPlan, event_class: EventClass, schema: pa.Schema, stream: BinaryIO, rejects: RejectBox
 ) -> Iterator[pa.RecordBatch]:
     """Batches of the part's columns (all but `path`), in file order."""
-    layout = plan.at_once
-    assert layout is not None
-    cutter, slow = FieldCutter(layout), _LineByLine(plan, event_class, schema)
+    assert plan.at_once is not None
+    cutter, slow, ahead = _BlockCutter(plan.at_once), _LineByLine(plan, event_class, schema), RejectBox()
     try:
-        for block in line_blocks(stream, rejects, MAX_LINE_BYTES):
-            records = records_of(block, layout)
-            if not len(records.ends):
-                continue
-            fields = cutter.batch(records)
-            rows = None if fields is None else layout.rows(fields)
-            if rows is None or not _possible(rows):
+        for (block, rejected), (plain, rows) in in_order(cutter.rows, _with_rejects(stream, ahead)):
+            rejects.extend(rejected)
+            if not plain:
                 yield slow.rows(pa.Table.from_batches([line_batch(block, MAX_LINE_BYTES, rejects)], SCHEMA))
-            else:
+            elif rows is not None:
                 yield rows
+        rejects.extend(ahead)
     finally:
         slow.close()
+
+
+def _with_rejects(stream: BinaryIO, ahead: RejectBox) -> Iterator[tuple[Block, RejectBox]]:
+    """Blocks, each with the rejects between it and the one before: blocks are read ahead of the rows before them."""
+    for block in line_blocks(stream, ahead, MAX_LINE_BYTES):
+        yield block, ahead.taken()
+
+
+class _BlockCutter:
+    """Makes rows of plain blocks; in any thread."""
+
+    def __init__(self, layout: AtOnce) -> None:
+        self._layout = layout
+        self._cutter = FieldCutter(layout)
+
+    def rows(self, item: tuple[Block, RejectBox]) -> tuple[bool, pa.RecordBatch | None]:
+        """Whether the block is plain, and its rows, where it has any."""
+        records = records_of(item[0], self._layout)
+        if not len(records.ends):
+            return True, None
+        fields = self._cutter.batch(records)
+        rows = None if fields is None else self._layout.rows(fields)
+        return rows is not None and _possible(rows), rows
 
 
 def parquet_row_batches(

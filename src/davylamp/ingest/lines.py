@@ -39,6 +39,17 @@ class RejectBox:
         if len(self.kept) < REJECTS_SHOWN_COUNT:
             self.kept.append(reject)
 
+    def extend(self, box: RejectBox) -> None:
+        """Counts what another box has counted."""
+        self.kept += box.kept[: REJECTS_SHOWN_COUNT - len(self.kept)]
+        self.count += box.count
+
+    def taken(self) -> RejectBox:
+        """A box of what is in this one, which is empty then."""
+        box = RejectBox()
+        box.kept, box.count, self.kept, self.count = self.kept, self.count, [], 0
+        return box
+
 
 def line_batches(
     stream: BinaryIO, rejects: RejectBox, *, max_line_bytes: int = MAX_LINE_BYTES

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Texts that a file repeats on nearly every line: an account, a few interfaces, an action.
-_REPEATED = frozenset(TEXT_FIELDS) - {"srcaddr", "dstaddr", "pkt-srcaddr", "pkt-dstaddr"}
+_REPEATED = frozenset(TEXT_FIELDS)
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp"}
 # Event column -> field, where the value is taken over as it stands.
 _TAKEN = {
@@ -43,7 +43,7 @@ def at_once(names: Sequence[str], header: str, *, stamped: bool) -> AtOnce:
         types=_types(names),
         rows=event_rows,
         columns=(*_given(names), "byte_offset"),
-        repeated=_FEW & frozenset(_given(names)),
+        repeated=(_FEW | {"src_ip", "dst_ip"}) & frozenset(_given(names)),
         null_text="-",
         header=header,
     )
