@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import duckdb
 import pytest
 
 from davylamp.app.engine_of_case import prepare_engine
+from davylamp.app.follow_up import tell_suspects
 from davylamp.app.join_assets import kept_declaration
 from davylamp.app.scan import DEFAULT_MEMORY_BYTES, ScanRequest, scan
 from davylamp.cost.price_book import PriceBook
@@ -22,6 +24,7 @@ from davylamp.kit.engine import literal
 from davylamp.kit.query import ask
 from davylamp.kit.relations import RELATIONS
 from davylamp.model.events import EVENT_CLASSES
+from davylamp.model.suspect import Suspect
 from davylamp.store.case import Case, StoredPart
 from davylamp.store.engine import DuckEngine
 from davylamp.store.spark import SparkEngine
@@ -40,6 +43,12 @@ host_names = ["web1"]
 name = "batch"
 paths = ["*fires_on_half_machine_for_a_day.csv"]
 """
+# What other detections would have said of the machines of a log-in in these cases.
+GUESSED_AT = datetime(2026, 3, 4, 2, 14, 30, tzinfo=UTC)
+SUSPECTS = tuple(
+    Suspect(name, GUESSED_AT + timedelta(minutes=minutes), GUESSED_AT + timedelta(days=1), role)
+    for name, minutes, role in (("client", 0, "taken"), ("db1", 45, "harmed"))
+)
 ASSET_TABLES = ("asset_by_path", "asset_by_instance", "asset_by_name", "asset_by_address")
 # Loading Spark's classes, and compiling them well, takes longer than all that they do here.
 JAVA_FOR_SHORT_QUERIES = (
@@ -154,6 +163,8 @@ def test_every_view_and_query_gives_the_same_rows_on_both_engines(case: Case, se
         facts = [
             prepare_engine(engine, case, kept_declaration(case), PriceBook.load(None)).facts for engine in (duck, spark)
         ]
+        for engine in (duck, spark):
+            tell_suspects(engine, SUSPECTS)
         for name, sql, params, detection in _questions():
             ours, theirs = ask(duck, sql, params), ask(spark, sql, params)
             rows_count[name] = len(ours)

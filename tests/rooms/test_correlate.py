@@ -394,3 +394,25 @@ def test_every_process_is_frozen_with_what_it_started_and_its_image_kept() -> No
     steps = " ".join(made.next_steps)
     assert "kill -STOP 7 12; pkill -STOP -P 7,12" in steps
     assert "for p in 7 12; do cp /proc/$p/exe miner-$p.bin" in steps
+
+
+@pytest.mark.parametrize(("fact", "count"), [(False, 2), (True, 1)])
+def test_an_administrator_who_mistypes_on_the_bastion_joins_no_two_stories(fact: bool, count: int) -> None:
+    def entered(host: str) -> Finding:
+        return finding("l", "auth", 3.0, hosts=(host,), stage="access", fact=fact, entities=("ip:10.0.0.9",))
+
+    mined = [finding("m", "wire", 9.0, hosts=(host,), at_h=1, fact=True) for host in ("web1", "db1")]
+    bastion = {"bastion": Asset("bastion", addresses=("10.0.0.9",))}
+    assert len(incidents(entered("web1"), entered("db1"), *mined, assets=bastion)) == count
+
+
+def test_the_way_in_is_walked_back_from_machine_to_machine() -> None:
+    """The second machine is entered with the first one's key, the third one by guessing from the second."""
+    first = finding("g", "auth", 7.0, hosts=("web1",), stage="access", fact=True, entities=("ip:203.0.113.7",))
+    hop = finding("h", "auth", 1.0, hosts=("db1",), at_h=1, stage="access", entities=("ip:10.0.0.5", "host:web1"))
+    onward = finding("h", "auth", 1.0, hosts=("app1",), at_h=2, stage="access", entities=("ip:10.0.0.6", "host:db1"))
+    guess = finding("g", "auth", 7.0, hosts=("app1",), at_h=2, stage="access", fact=True, entities=("ip:10.0.0.6",))
+    mined = finding("m", "wire", 9.0, hosts=("app1",), at_h=3, fact=True)
+    [incident] = incidents(first, hop, onward, guess, mined)
+    assert incident.entry_point is not None
+    assert incident.entry_point.finding == first.uid

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from davylamp.app.facts import EvidenceFacts
+from davylamp.app.follow_up import tell_suspects
 from davylamp.app.join_assets import join_assets, twins_of
 from davylamp.app.places import imported_indicators
 from davylamp.cost.price_book import PriceBook
@@ -67,6 +68,7 @@ def prepare_engine(
     engine.register("indicator", indicators.table())
     engine.register("known_resolver", known_resolver_table())
     create_listed_names(engine)
+    tell_suspects(engine, ())
     return Prepared(EvidenceFacts(indicators, book, rows_by_class, _looks(engine, rows_by_class)), assets, ends_at)
 
 

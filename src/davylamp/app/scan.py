@@ -14,6 +14,7 @@ from typing import Any
 import davylamp
 from davylamp.app.engine_of_case import prepare_engine
 from davylamp.app.exit_codes import exit_code
+from davylamp.app.follow_up import detect
 from davylamp.app.ingest_evidence import coverage_of, ingest_evidence
 from davylamp.app.join_assets import declared_assets, keep_declaration, with_recorders
 from davylamp.app.machine_ends import machine_ends
@@ -24,7 +25,7 @@ from davylamp.app.sensor_coverage import sensor_coverage
 from davylamp.correlate.incidents import correlate
 from davylamp.cost.assess import assess
 from davylamp.cost.price_book import PriceBook
-from davylamp.detect.run import Detected, run_detections
+from davylamp.detect.run import Detected
 from davylamp.errors import UsageError
 from davylamp.kit import registry
 from davylamp.kit.detection import Detection, Facts, no_evidence
@@ -139,7 +140,7 @@ def _judge(
     prepared = prepare_engine(engine, case, declared, book, *window, keep_small=request.sparing)
     assets = prepared.assets
     blind = _blind(request, prepared.facts)
-    detected = run_detections(_chosen(request, blind.keys()), registry.query_of, engine, prepared.facts, watch.judging)
+    detected = detect(_chosen(request, blind.keys()), engine, prepared.facts, assets, watch.judging)
     detected = replace(detected, looks=(*detected.looks, *blind.values()))
     ends = machine_ends(engine)
 

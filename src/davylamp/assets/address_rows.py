@@ -42,12 +42,16 @@ def address_rows(
     by_ip: dict[str, list[AddressClaim]] = {}
     for claim in claims:
         by_ip.setdefault(claim.ip, []).append(claim)
+    # What names no scope (a log-in, a router's log) may mean any of those that use the address.
+    in_several = {ip for _, _, ip in shared}
     rows: list[dict[str, object]] = []
     for account, network in sorted(scopes):
         for ip, same_ip in sorted(by_ip.items()):
             fitting = [claim for claim in same_ip if compatible(claim, account, network)]
             if account or network:
                 fitting = [claim for claim in fitting if _says_which(claim, shared)]
+            elif ip in in_several:
+                continue
             for begin, end, holder in holders(fitting, machines.root):
                 rows.append(_address_row(account, network, ip, begin, end, called[holder]))
     return rows

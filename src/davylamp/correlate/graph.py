@@ -21,7 +21,9 @@ LINK_GAP = timedelta(hours=24)
 ACCESS_GAP = timedelta(days=14)
 # A process is no link of its own: its findings name their host, and two hosts may give one pid in one second.
 LINKING_KINDS = frozenset({"host", "instance", "principal", "access_key"})
-# A source address links only findings that say somebody acted from it, not that somebody tried.
+# A source address links only findings that say somebody acted from it, not that somebody tried. A machine of our own
+# is such a source only where the log-in itself is certain, or comes from a machine that was taken: everybody logs in
+# from the bastion, with typing errors.
 ACTING_STAGES = frozenset({"access", "discovery", "preparation", "impairment", "persistence", "mining", "follow_on"})
 # An entity that more findings share than this is a shared service (NAT, bastion, scanner), not a link.
 SHARED_SERVICE_COUNT = 200
@@ -77,6 +79,12 @@ def _hosts_count(finding: Finding) -> int:
     return sum(asset.kind == "host" for asset in finding.assets)
 
 
+def machine_of_address(assets: Mapping[str, Asset]) -> dict[str, str]:
+    """Address -> asset name, for addresses that are one asset's alone."""
+    known = {address for asset in assets.values() for address in asset.addresses}
+    return {identity: name for identity, name in _aliases(assets).items() if identity in known}
+
+
 def _aliases(assets: Mapping[str, Asset]) -> dict[str, str]:
     """Identity -> asset name, for identities that are one asset's alone."""
     owners: dict[str, set[str]] = {}
@@ -97,7 +105,8 @@ def _by_entity(findings: Sequence[Finding], aliases: Mapping[str, str]) -> dict[
                 index.setdefault(canonical, []).append(number)
             elif kind == "ip" and finding.group in ("auth", "audit") and finding.stage in ACTING_STAGES:
                 own = aliases.get(value)
-                index.setdefault(f"host:{own}" if own else entity, []).append(number)
+                if own is None or finding.group == "audit" or finding.fact or f"host:{own}" in finding.entities:
+                    index.setdefault(f"host:{own}" if own else entity, []).append(number)
     return index
 
 
@@ -108,15 +117,15 @@ def _join_in_time(findings: Sequence[Finding], indices: Sequence[int], parent: l
     reaches the later, so they are joined already.
     """
     holder = indices[0]
-    reach = _reach(findings[holder])
+    reach = linked_until(findings[holder])
     for index in indices[1:]:
         if findings[index].first_seen <= reach:
             parent[_root(parent, index)] = _root(parent, holder)
-        if (further := _reach(findings[index])) >= reach:
+        if (further := linked_until(findings[index])) >= reach:
             holder, reach = index, further
 
 
-def _reach(finding: Finding) -> datetime:
+def linked_until(finding: Finding) -> datetime:
     """Until when a later finding still belongs to this one."""
     opens = finding.stage == "access" or (finding.stage == "persistence" and finding.group == "audit")
     return finding.last_seen + (ACCESS_GAP if opens else LINK_GAP)

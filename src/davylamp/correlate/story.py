@@ -52,10 +52,35 @@ def entry_point(findings: Sequence[Finding]) -> Statement | None:
         ways_in = facts
     if ways_in:
         last = max(ways_in, key=lambda each: (each.first_seen, each.uid))
-        same_source = [each for each in ways_in if _sources(each) & _sources(last)] or [last]
-        first = min(same_source, key=lambda each: (each.first_seen, each.uid))
+        first = _walked_back(last, findings)
         return Statement(first.because, first.uid)
     return _first_act(findings)
+
+
+def _walked_back(last: Finding, findings: Sequence[Finding]) -> Finding:
+    """The first success of a way in's source; where that source is a machine of the incident, the way into that one."""
+    ways_in = sorted(
+        (each for each in findings if each.stage == "access"), key=lambda each: (each.first_seen, each.uid)
+    )
+    first = last
+    while True:
+        same_source = [each for each in ways_in if _sources(each) & _sources(first)]
+        first = min([first, *same_source], key=lambda each: (each.first_seen, each.uid))
+        came_from = {host for each in (first, *same_source) for host in _came_from(each)}
+        earlier = [each for each in ways_in if _hosts(each) & came_from and each.first_seen < first.first_seen]
+        if not earlier:
+            return first
+        facts = [each for each in earlier if each.fact]
+        first = (facts or earlier)[-1]
+
+
+def _hosts(finding: Finding) -> set[str]:
+    return {f"host:{asset.name}" for asset in finding.assets if asset.kind == "host"}
+
+
+def _came_from(finding: Finding) -> set[str]:
+    """Machines of our own that a log-in came from."""
+    return {entity for entity in finding.entities if entity.startswith("host:")} - _hosts(finding)
 
 
 def _first_act(findings: Sequence[Finding]) -> Statement | None:

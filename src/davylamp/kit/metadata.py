@@ -38,6 +38,7 @@ class DetectionMeta:
         stage: the story's stage, one of `model.finding.STAGES`.
         reads: event classes its query reads; without rows of the first it could not look.
         severity: severity of a plain finding; judge() may raise or lower it.
+        follows_findings: asked after the others, of what they found (the relation `suspect_machine`).
     """
 
     uid: str
@@ -49,4 +50,5 @@ class DetectionMeta:
     reads: tuple[str, ...]
     maturity: str = "stable"
     references: tuple[str, ...] = ()
+    follows_findings: bool = False
     kind: str = "detection"

@@ -73,7 +73,26 @@ RELATIONS = (
     Relation(
         "login",
         "authentication",
-        ("asset", "login_at", "source", "login_name"),
-        "Each log-in that was let in and says from where.",
+        (
+            "asset",
+            "login_at",
+            "source",
+            "login_name",
+            "peer_asset",
+            "auth_method",
+            "service",
+            "path",
+            "line",
+            "frame",
+            "byte_offset",
+        ),
+        "Each log-in that was let in and says from where; `peer_asset` is the machine it came from, where it is known.",
+    ),
+    Relation(
+        "suspect_machine",
+        "",
+        ("asset", "seen_at", "until_at", "role"),
+        "What other detections found, for those that follow them: since when a machine of an incident is `taken`, and "
+        "when something telling began on one (`harmed`); later than `until_at`, it is another story.",
     ),
 )

@@ -20,12 +20,15 @@ _PRIVATE_V4 = (
 _PRIVATE_V6 = "^(f[cd][0-9a-f][0-9a-f]:|fe80:|::1$)"
 _PRIVATE = f"(regexp_matches(t.src_ip, '{_PRIVATE_V4}') OR regexp_matches(lower(t.src_ip), '{_PRIVATE_V6}'))"
 
+# Log-ins that were let in: rows of `authentication`, few enough to name both ends.
+LOGIN = "login"
 # How a row of each class names its own machine, strongest first: by path, instance, interface (f), name, series,
 # address; b is the address of the other end.
 _ASSET: Mapping[str, str] = {
     "authentication": (
         "coalesce(p.asset, i.asset, n.asset, a.asset, t.device_name, t.instance_uid, t.device_ip, 'unknown host')"
     ),
+    LOGIN: "coalesce(p.asset, i.asset, n.asset, a.asset, t.device_name, t.instance_uid, t.device_ip)",
     "dns_activity": (
         "coalesce(i.asset, f.asset, a.asset, p.asset, n.asset, t.instance_uid, t.src_ip, t.device_name, 'unknown host')"
     ),
@@ -59,11 +62,14 @@ _NOBODY = "CAST(NULL AS VARCHAR)"
 _HOST_ASSET = "coalesce(p.asset, n.asset, t.device_name, 'unknown host')"
 _ADDRESS: Mapping[str, str] = {
     "authentication": "device_ip",
+    LOGIN: "device_ip",
     "dns_activity": "src_ip",
     "network_activity": "src_ip",
     "device_inventory": "ip",
     "detection_finding": "src_ip",
 }
+# The address of the other end, where a view names its machine.
+_PEER_ADDRESS: Mapping[str, str] = {"network_activity": "dst_ip", LOGIN: "src_ip"}
 
 # Whose account a call concerns, and who called: an assumed role without its session, so that two sessions are one.
 _CALLER = """,
@@ -79,25 +85,29 @@ def view_of(
     known: frozenset[str] = frozenset(),
     held: frozenset[str] = frozenset(),
     rows: str = "",
+    name: str = "",
 ) -> str:
     """The SELECT behind a class's view: its rows with the asset each one speaks of.
 
     Args:
+        name: of the view, if it is not the class's.
         known: the asset tables that hold rows.
         held: the columns that any part holds.
         rows: the relation they come from, if it is not `CLASS_stored`.
     """
-    name = event_class.name
-    named, joins = _joins(event_class, known, held)
+    name = name or event_class.name
+    named, joins = _joins(event_class, known, held, name)
     expression = _ASSET.get(name, _HOST_ASSET).format(private=_PRIVATE)
     asset = _NAMED.sub(lambda found: named.get(found[1], _NOBODY), expression)
-    more = {"network_activity": f", {named.get('b', _NOBODY)} AS peer_asset", "api_activity": _CALLER}.get(name, "")
+    more = f", {named.get('b', _NOBODY)} AS peer_asset" if name in _PEER_ADDRESS else ""
+    more += _CALLER if name == "api_activity" else ""
     return " ".join((f"SELECT t.*, {asset} AS asset{more} FROM {rows or f'{name}_stored'} t", *joins))
 
 
-def _joins(event_class: EventClass, known: frozenset[str], held: frozenset[str]) -> tuple[dict[str, str], list[str]]:
+def _joins(
+    event_class: EventClass, known: frozenset[str], held: frozenset[str], name: str
+) -> tuple[dict[str, str], list[str]]:
     """What names the asset under each alias, and the joins it takes: of tables with rows and columns with values."""
-    name = event_class.name
     named: dict[str, str] = {}
     joins: list[str] = []
     if name == "api_activity":
@@ -106,7 +116,7 @@ def _joins(event_class: EventClass, known: frozenset[str], held: frozenset[str])
         if table in known and column in held:
             named[alias] = f"{alias}.asset"
             joins.append(f"LEFT JOIN {table} {alias} ON {alias}.{key} = t.{column}")
-    addresses = {"a": _ADDRESS.get(name, ""), "b": "dst_ip" if name == "network_activity" else ""}
+    addresses = {"a": _ADDRESS.get(name, ""), "b": _PEER_ADDRESS.get(name, "")}
     for alias, column in addresses.items():
         if column not in held:
             continue

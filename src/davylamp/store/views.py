@@ -8,7 +8,7 @@ from typing import Any
 
 from davylamp.kit.engine import Engine
 from davylamp.model.events import EVENT_CLASSES
-from davylamp.store.asset_view import empty_view_of, view_of
+from davylamp.store.asset_view import LOGIN, empty_view_of, view_of
 from davylamp.store.case import StoredPart
 from davylamp.store.owned_connections import OWNED_COLUMNS, owned_rows
 
@@ -41,10 +41,16 @@ FROM (
 ) AS writings
 WHERE place = 1
 """
+_ENTERED = """
+SELECT * FROM authentication_stored
+WHERE status = 'success' AND coalesce(src_ip, src_host) IS NOT NULL
+"""
 _LOGIN = """
-SELECT asset, time AS login_at, coalesce(src_ip, src_host) AS source, user_name AS login_name
-FROM authentication
-WHERE status = 'success' AND asset IS NOT NULL AND coalesce(src_ip, src_host) IS NOT NULL
+SELECT
+  asset, time AS login_at, coalesce(src_ip, src_host) AS source, user_name AS login_name, peer_asset, auth_method,
+  service, path, line, frame, byte_offset
+FROM ({entered}) AS entered
+WHERE asset IS NOT NULL
 """
 
 
@@ -89,4 +95,11 @@ def create_views(
     engine.keep("network_peer", _PEERS)
     engine.keep("dns_name", _NAMES)
     engine.execute(f"CREATE OR REPLACE VIEW file_writer AS {_FILE_WRITER}")
-    engine.execute(f"CREATE OR REPLACE VIEW login AS {_LOGIN}")
+    engine.execute(f"CREATE OR REPLACE VIEW login AS {_login(parts, known)}")
+
+
+def _login(parts: Mapping[str, Sequence[StoredPart]], known: frozenset[str]) -> str:
+    """Log-ins name both ends, attempts only the machine that was tried: there are thousands of them for each log-in."""
+    held = frozenset(column for part in parts.get("authentication", ()) for column in part.columns)
+    entered = view_of(EVENT_CLASSES["authentication"], known, held, f"({_ENTERED})", LOGIN)
+    return _LOGIN.format(entered=entered)

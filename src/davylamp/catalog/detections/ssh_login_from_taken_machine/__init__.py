@@ -1,0 +1,1 @@
+"""The detection `ssh_login_from_taken_machine`."""
