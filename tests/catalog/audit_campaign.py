@@ -342,6 +342,39 @@ def large_rollout(at: datetime) -> list[Record]:
     ]
 
 
+def pipeline_from(address: str) -> Caller:
+    """The pipeline's role and key, used from somewhere."""
+    arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/Deploy/build-1"
+    return Caller(arn, "ASIAEXAMPLEDEPLOY001", address, "AssumedRole")
+
+
+def container_theft(who: Caller, at: datetime) -> list[Record]:
+    """55 clusters and, in one of them, ten tasks of full size: nothing else."""
+    dice = random.Random(5)
+    made = [
+        who.call(at + timedelta(seconds=2 * index), "ecs", "CreateCluster", request={"clusterName": f"c{index}"})
+        for index in range(55)
+    ]
+    return [*made, *task(who, at + timedelta(minutes=5), dice)]
+
+
+def managed_theft(who: Caller, at: datetime, regions_count: int = 4) -> list[Record]:
+    """Builds, notebooks, hosted pages and containers in one region after another (AMBERSQUID)."""
+    project = {"name": "b", "environment": {"computeType": "BUILD_GENERAL1_LARGE"}}
+    asked: tuple[tuple[str, str, Mapping[str, object]], ...] = (
+        ("codebuild", "CreateProject", project),
+        ("codebuild", "StartBuild", {"projectName": "b"}),
+        ("sagemaker", "CreateNotebookInstance", {"instanceType": "ml.t3.medium"}),
+        ("amplify", "CreateApp", {"name": "a"}),
+        ("amplify", "StartJob", {"appId": "d1", "branchName": "main", "jobType": "RELEASE"}),
+    )
+    return [
+        who.call(at + timedelta(seconds=30 * index + place), service, operation, region, request)
+        for index, region in enumerate(REGIONS[:regions_count])
+        for place, (service, operation, request) in enumerate(asked)
+    ]
+
+
 def managed_campaign(begin: datetime) -> list[Record]:
     """Mining in managed services alone, over a week, through a user that the stolen key made."""
     first = thief()

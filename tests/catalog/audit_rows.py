@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from davylamp.cost.price_book import PriceBook
 from davylamp.kit.detection import Detection
+from davylamp.kit.query import named, steps_of
 from davylamp.kit.registry import query_of
 from davylamp.model.events.api_activity import API_ACTIVITY
 from davylamp.model.finding import Finding
@@ -27,6 +28,7 @@ AUDIT_UNITS = (
     "container_task_at_full_size",
     "identity_persistence",
     "launch_dry_run",
+    "launch_from_unfamiliar_network",
     "quota_probe",
     "serverless_or_build_compute_burst",
     "termination_protection_on_new_instance",
@@ -108,10 +110,6 @@ def _row(record: Record, line: int) -> dict[str, object]:
     }
 
 
-def _named(query: str, params: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in params.items() if f"${name}" in query}
-
-
 def _schema() -> pa.Schema:
     types = {
         "TIMESTAMP": pa.timestamp("us"),
@@ -162,7 +160,12 @@ class Trail:
 
     def findings(self, unit: Detection) -> list[Finding]:
         """The findings of one detection."""
-        cursor = self._engine.execute(query := query_of(unit), _named(query, unit.params))
+        steps, select = steps_of(query_of(unit))
+        for step in steps:
+            kind = "TABLE" if step.kept else "VIEW"
+            made = f"CREATE OR REPLACE TEMPORARY {kind} {step.name} AS {step.sql}"
+            self._engine.execute(made, named(step.sql, unit.params))
+        cursor = self._engine.execute(select, named(select, unit.params))
         names = [item[0] for item in cursor.description or ()]
         rows: Sequence[dict[str, object]] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         return list(unit.judge(rows, BookFacts()))

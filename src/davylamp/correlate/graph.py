@@ -18,6 +18,8 @@ from davylamp.model.finding import Finding
 # Evidence further apart than a day is another story unless something in between links it.
 LINK_GAP = timedelta(hours=24)
 # A way in stays open until it is closed, and so does a way back in: victims found mining 11 days and more after it.
+# In the control plane a credential that was used from elsewhere is a sign and no way that was seen to open; what is
+# made there to come back by is one.
 ACCESS_GAP = timedelta(days=14)
 # A process is no link of its own: its findings name their host, and two hosts may give one pid in one second.
 LINKING_KINDS = frozenset({"host", "instance", "principal", "access_key"})
@@ -127,7 +129,7 @@ def _join_in_time(findings: Sequence[Finding], indices: Sequence[int], parent: l
 
 def linked_until(finding: Finding) -> datetime:
     """Until when a later finding still belongs to this one."""
-    opens = finding.stage == "access" or (finding.stage == "persistence" and finding.group == "audit")
+    opens = finding.stage == ("persistence" if finding.group == "audit" else "access")
     return finding.last_seen + (ACCESS_GAP if opens else LINK_GAP)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from davylamp.catalog.detections.audit_trail_impaired.blinding import Blinding, blinding_of
@@ -16,6 +16,7 @@ from davylamp.kit.audit import (
     listed,
     request,
     response,
+    spells,
     text_of,
     texts,
 )
@@ -45,15 +46,15 @@ class AuditTrailImpaired(Detection):
     would count machines or watch names looked up.
 
     How it decides.
-    Every such call is reported. The likelihood ratio (natural log) is a judgement per call, between 1.5 (the log of
-    one bucket) and 4.5 (the detector), written in a table beside this page: these are generic acts of intruders and
-    rare acts of owners. 1.5 less when every call was refused; what is left below 0.5 (`least_llr`) is not reported.
-    2.5 less for flow and DNS logs when the principal deleted a network (DeleteVpc) within an hour (`TEARDOWN`), and 1
-    less when CloudFormation called: teardown of a stack takes its logs with it. 3 less when the principal itself had
-    made what it took away (trail, flow log, detector): what was not there before it came never watched it. +0.5 for
-    three eyes closed by one principal. UpdateTrail, PutEventSelectors, UpdateDetector, UpdateMacieSession,
-    PutBucketLogging, filters, log groups and alarms count only when the request narrows, switches off, pauses,
-    archives, or names audit records or cost.
+    Every such call is reported, calls more than a day apart each on their own. The likelihood ratio (natural log)
+    is a judgement per call, between 1.5 (the log of one bucket) and 4.5 (the detector), written in a table beside
+    this page: these are generic acts of intruders and rare acts of owners. 1.5 less when every call was refused;
+    what is left below 0.5 (`least_llr`) is not reported. 2.5 less for flow and DNS logs when the principal deleted
+    a network (DeleteVpc) within an hour (`TEARDOWN`), and 1 less when CloudFormation called: teardown of a stack
+    takes its logs with it. 3 less when the principal itself had made what it took away (trail, flow log, detector):
+    what was not there before it came never watched it. +0.5 for three eyes closed by one principal. UpdateTrail,
+    PutEventSelectors, UpdateDetector, UpdateMacieSession, PutBucketLogging, filters, log groups and alarms count
+    only when the request narrows, switches off, pauses, archives, or names audit records or cost.
 
     A call refused because the thing did not exist closed nothing and is not reported.
 
@@ -90,7 +91,7 @@ class AuditTrailImpaired(Detection):
     least_llr = 0.5
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
-        """One finding per account, principal and eye closed."""
+        """One finding per account, principal, eye closed and spell of doing so."""
         for _, rows in candidates(candidates_rows, "account", "principal"):
             by_eye: dict[str, list[tuple[Row, Blinding]]] = {}
             for row in rows:
@@ -101,11 +102,12 @@ class AuditTrailImpaired(Detection):
             own = _made(rows)
             closed = {eye for eye, acts in by_eye.items() if not _undone(acts, own)}
             for eye in sorted(by_eye):
-                llr = _llr(eye, by_eye[eye], torn, many=len(closed) >= 3) - (0.0 if eye in closed else 3.0)
-                if llr >= self.least_llr:
-                    yield self._finding(eye, by_eye[eye], llr)
+                for index, acts in enumerate(spells(sorted(by_eye[eye], key=_acted_at), _acted_at)):
+                    llr = _llr(eye, acts, torn, many=len(closed) >= 3) - (0.0 if eye in closed else 3.0)
+                    if llr >= self.least_llr:
+                        yield self._finding(eye, f"{eye}|{index}" if index else eye, acts, llr)
 
-    def _finding(self, eye: str, acts: Sequence[tuple[Row, Blinding]], llr: float) -> Finding:
+    def _finding(self, eye: str, fact_key: str, acts: Sequence[tuple[Row, Blinding]], llr: float) -> Finding:
         rows = [row for row, _ in acts]
         done = [pair for pair in acts if not failed(pair[0])]
         acted = listed(blinding.did for _, blinding in done or acts)
@@ -115,7 +117,7 @@ class AuditTrailImpaired(Detection):
         return audit_finding(
             self.meta,
             rows,
-            fact_key=eye,
+            fact_key=fact_key,
             title=f"Impaired: {eye}",
             because=f"{called_by(rows[0])} {tried}{acted}"
             + (f": {named}" if named else "")
@@ -124,6 +126,10 @@ class AuditTrailImpaired(Detection):
             llr=llr,
             severity=Severity.MEDIUM if not done or llr < 3 else None,
         )
+
+
+def _acted_at(act: tuple[Row, Blinding]) -> datetime:
+    return instant(act[0]["time"])
 
 
 def _llr(eye: str, acts: Sequence[tuple[Row, Blinding]], torn: Sequence[Row], many: bool) -> float:

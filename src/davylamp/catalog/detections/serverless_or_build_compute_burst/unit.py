@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 from davylamp.catalog.detections.serverless_or_build_compute_burst.job import (
@@ -13,9 +14,9 @@ from davylamp.catalog.detections.serverless_or_build_compute_burst.job import (
     usd_per_hour,
     vcpu_count,
 )
-from davylamp.kit.audit import audit_finding, called_by, count_of, failed, listed, text_of
+from davylamp.kit.audit import audit_finding, called_by, count_of, failed, listed, spells, text_of
 from davylamp.kit.detection import Detection, Facts, Row
-from davylamp.kit.findings import candidates, whole_of
+from davylamp.kit.findings import candidates, instant, whole_of
 from davylamp.kit.metadata import DetectionMeta
 from davylamp.model.finding import Finding, Technique
 from davylamp.model.severity import Severity
@@ -36,10 +37,11 @@ class ServerlessOrBuildComputeBurst(Detection):
     them.
 
     How it decides.
-    Calls are taken by hour. Usual is a service that the account used on three earlier days (`steady_days_count`), at
-    least 20 hours before (`apart_hours`), unless the hour holds ten calls (`burst_calls_count`) and either three times
-    as many as any earlier day's busiest hour or a principal that first used the service in the last 20 hours: what one
-    team does daily makes a stranger's burst no habit. Natural log: 1.5 for a service the account never used in at
+    Calls are taken by hour, and told together until a day passes without one. Usual is a service that the account
+    used on three earlier days (`steady_days_count`), at least 20 hours before (`apart_hours`), unless the hour
+    holds ten calls (`burst_calls_count`) and either three times as many as any earlier day's busiest hour or a
+    principal that first used the service in the last 20 hours: what one team does daily makes a stranger's burst no
+    habit. Natural log: 1.5 for a service the account never used in at
     least 24 hours of evidence (`history_least_hours`), 0 when the evidence is shorter or the service was used before;
     +1.5 for a job that is large (accelerators, 8 vCPUs a piece, 32 in all: half and twice the campaign's task of 16),
     +1 more for accelerators; +1 for ten calls within an hour, +0.5 for 30; +1 when the principal did so in three of
@@ -94,27 +96,31 @@ class ServerlessOrBuildComputeBurst(Detection):
     least_llr = 2.0
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
-        """One finding per account, principal and service."""
+        """One finding per account, principal, service and spell of calls."""
         for _, mine in candidates(candidates_rows, "account", "principal"):
             products = {text_of(row, "product") for row in mine}
             for _, rows in candidates(mine, "product"):
-                jobs = jobs_of(rows)
-                llr = self._llr(jobs, many=len(products) >= self.many_services_count)
-                if llr < self.least_llr:
-                    continue
-                usages = [usage_of(row, job) for row, job in priced(jobs) if job.runs or job.large]
-                large = any(job.large for _, job in jobs)
-                yield audit_finding(
-                    self.meta,
-                    rows,
-                    fact_key=text_of(rows[0], "product"),
-                    title=f"{text_of(rows[0], 'product')} used anew or in a burst",
-                    because=_sentence(jobs, facts),
-                    llr=llr,
-                    severity=Severity.HIGH if large and llr >= 3 else Severity.LOW if llr < 2.5 else None,
-                    types=[job.instance_type for _, job in jobs],
-                    compute=usages,
-                )
+                # A build has the size of its project, which may have been made long before.
+                in_order = sorted(jobs_of(rows), key=_called_at)
+                for index, jobs in enumerate(spells(in_order, _called_at)):
+                    llr = self._llr(jobs, many=len(products) >= self.many_services_count)
+                    if llr >= self.least_llr:
+                        yield self._finding(jobs, index, llr, facts)
+
+    def _finding(self, jobs: Sequence[tuple[Row, Job]], index: int, llr: float, facts: Facts) -> Finding:
+        product = text_of(jobs[0][0], "product")
+        large = any(job.large for _, job in jobs)
+        return audit_finding(
+            self.meta,
+            [row for row, _ in jobs],
+            fact_key=f"{product}|{index}" if index else product,
+            title=f"{product} used anew or in a burst",
+            because=_sentence(jobs, facts),
+            llr=llr,
+            severity=Severity.HIGH if large and llr >= 3 else Severity.LOW if llr < 2.5 else None,
+            types=[job.instance_type for _, job in jobs],
+            compute=[usage_of(row, job) for row, job in priced(jobs) if job.runs or job.large],
+        )
 
     def _llr(self, jobs: Sequence[tuple[Row, Job]], many: bool) -> float:
         rows = [row for row, _ in jobs]
@@ -137,6 +143,10 @@ class ServerlessOrBuildComputeBurst(Detection):
     def _sweeps(self, jobs: Sequence[tuple[Row, Job]]) -> bool:
         """Whether large jobs were asked for in more regions than anybody works in."""
         return len({text_of(row, "region") for row, job in jobs if job.large}) >= self.sweep_regions_count
+
+
+def _called_at(called: tuple[Row, Job]) -> datetime:
+    return instant(called[0]["time"])
 
 
 def _sentence(jobs: Sequence[tuple[Row, Job]], facts: Facts) -> str:

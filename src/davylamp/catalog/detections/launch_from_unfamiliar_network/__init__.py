@@ -1,0 +1,1 @@
+"""The detection `launch_from_unfamiliar_network`."""

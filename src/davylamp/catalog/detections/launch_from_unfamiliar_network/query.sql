@@ -1,0 +1,147 @@
+-- Every call's place: the principal's and the account's history is made of it.
+CREATE TEMPORARY VIEW call_origin AS
+SELECT
+  account, principal, time, CAST(floor(epoch(time) / 86400) AS BIGINT) AS day, operation, service, read_only, error_code,
+  -- What comes over a private end point, and from a carrier's shared addresses, has no place of its own.
+  CASE WHEN NOT regexp_matches(
+    lower(src_ip),
+    '^(0[.]|10[.]|127[.]|169[.]254[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])[.]|f[cd][0-9a-f][0-9a-f]:|fe80:)'
+  ) THEN coalesce(
+    nullif(regexp_extract(src_ip, '^([0-9]{1,3}[.][0-9]{1,3})[.][0-9]{1,3}[.][0-9]{1,3}$', 1), ''),
+    nullif(regexp_extract(lower(src_ip), '^([0-9a-f]{1,4}:[0-9a-f]{0,4}):', 1), '')
+  ) END AS network,
+  regexp_extract(lower(coalesce(user_agent, '')), '^[^a-z0-9]*([a-z0-9._-]+)', 1) AS program,
+  actor, access_key, src_ip, user_agent, region, request, response, event_uid, path, line, frame, byte_offset
+FROM api_activity
+WHERE principal <> 'unknown'
+;
+CREATE TEMPORARY TABLE launch_call AS
+SELECT *
+FROM call_origin
+WHERE network IS NOT NULL
+  AND (
+    (service LIKE 'ec2.%' AND operation IN ('RunInstances', 'CreateFleet', 'RequestSpotInstances', 'RequestSpotFleet'))
+    OR (service LIKE 'autoscaling.%' AND operation IN ('CreateAutoScalingGroup', 'UpdateAutoScalingGroup'))
+    OR (service LIKE 'eks.%' AND operation IN ('CreateCluster', 'CreateNodegroup'))
+    OR (service LIKE 'ecs.%' AND operation IN ('CreateCluster', 'RunTask', 'StartTask', 'CreateService', 'UpdateService'))
+    OR (
+      regexp_matches(
+        service,
+        '^(codebuild|sagemaker|amplify|batch|lightsail|glue|lambda|elasticmapreduce|emr-serverless|apprunner|cloud9|elasticbeanstalk|gamelift|appstream|workspaces|deadline|imagebuilder)[.]'
+      )
+      AND NOT read_only IS TRUE AND regexp_matches(operation, '^(Create|Run|Start|Submit|Put|UpdateComputeEnvironment)')
+    )
+  )
+  AND coalesce(error_code, '') NOT LIKE '%DryRunOperation'
+;
+WITH days AS (
+  SELECT
+    c.account, c.principal, c.network, c.day, min(c.time) AS first_at,
+    row_number() OVER (PARTITION BY c.account, c.principal, c.network ORDER BY c.day) AS place
+  FROM call_origin AS c
+  JOIN (SELECT DISTINCT account, principal FROM launch_call) AS l ON l.account = c.account AND l.principal = c.principal
+  WHERE c.network IS NOT NULL
+  GROUP BY c.account, c.principal, c.network, c.day
+),
+used AS (
+  SELECT
+    account, principal, network, min(day) AS first_day, min(CASE WHEN place = 2 THEN day END) AS second_day,
+    min(first_at) AS first_at
+  FROM days
+  GROUP BY account, principal, network
+),
+began AS (
+  SELECT DISTINCT u.account, u.principal, u.first_day
+  FROM used AS u
+  JOIN launch_call AS l ON l.account = u.account AND l.principal = u.principal AND l.network = u.network
+),
+active AS (
+  SELECT b.account, b.principal, b.first_day, count(DISTINCT d.day) AS history_days_count
+  FROM began AS b
+  JOIN days AS d ON d.account = b.account AND d.principal = b.principal AND d.day < b.first_day
+  GROUP BY b.account, b.principal, b.first_day
+),
+-- From how many networks the principal had called before that day, and from how many of them on one day only.
+moved AS (
+  SELECT
+    b.account, b.principal, b.first_day, count(*) AS networks_count,
+    sum(CASE WHEN u.second_day IS NULL OR u.second_day >= b.first_day THEN 1 ELSE 0 END) AS once_count
+  FROM began AS b
+  JOIN used AS u ON u.account = b.account AND u.principal = b.principal AND u.first_day < b.first_day
+  GROUP BY b.account, b.principal, b.first_day
+),
+anybody AS (
+  SELECT u.account, u.principal, u.network, count(DISTINCT c.day) AS days_count
+  FROM used AS u
+  JOIN call_origin AS c ON c.account = u.account AND c.network = u.network AND c.day < u.first_day
+  GROUP BY u.account, u.principal, u.network
+),
+unfamiliar AS (
+  SELECT u.account, u.principal, u.network, u.first_at, m.networks_count, m.once_count, a.history_days_count
+  FROM used AS u
+  JOIN active AS a ON a.account = u.account AND a.principal = u.principal AND a.first_day = u.first_day
+  JOIN moved AS m ON m.account = u.account AND m.principal = u.principal AND m.first_day = u.first_day
+  LEFT JOIN anybody AS k ON k.account = u.account AND k.principal = u.principal AND k.network = u.network
+  WHERE coalesce(k.days_count, 0) < $known_days_count AND a.history_days_count >= $history_days_count
+),
+-- On how many later days the principal called at all, and from where it used to: what has moved is not in two places.
+afterwards AS (
+  SELECT
+    u.account, u.principal, u.network, count(DISTINCT d.day) AS later_days_count,
+    count(DISTINCT CASE WHEN o.first_day < CAST(floor(epoch(u.first_at) / 86400) AS BIGINT) THEN d.day END)
+      AS later_usual_days_count
+  FROM unfamiliar AS u
+  JOIN days AS d
+    ON d.account = u.account AND d.principal = u.principal AND d.day > CAST(floor(epoch(u.first_at) / 86400) AS BIGINT)
+  JOIN used AS o ON o.account = d.account AND o.principal = d.principal AND o.network = d.network
+  GROUP BY u.account, u.principal, u.network
+),
+programs AS (
+  SELECT u.account, u.principal, u.network, c.program
+  FROM unfamiliar AS u
+  JOIN call_origin AS c ON c.account = u.account AND c.principal = u.principal AND c.time < u.first_at
+  WHERE c.program <> ''
+  GROUP BY u.account, u.principal, u.network, c.program
+),
+-- Places of the principal's earlier calls: it is news where compute is taken, and by which service.
+places AS (
+  SELECT u.account, u.principal, u.network, c.service, c.region
+  FROM unfamiliar AS u
+  JOIN call_origin AS c ON c.account = u.account AND c.principal = u.principal AND c.time < u.first_at
+  GROUP BY u.account, u.principal, u.network, c.service, c.region
+),
+taken AS (
+  SELECT
+    l.account, l.principal, l.network,
+    count(DISTINCT CASE WHEN r.region IS NULL THEN l.region END) AS new_regions_count,
+    count(DISTINCT CASE WHEN s.service IS NULL THEN l.service END) AS new_services_count
+  FROM launch_call AS l
+  JOIN unfamiliar AS u ON u.account = l.account AND u.principal = l.principal AND u.network = l.network
+  LEFT JOIN (SELECT DISTINCT account, principal, network, region FROM places) AS r
+    ON r.account = l.account AND r.principal = l.principal AND r.network = l.network AND r.region = l.region
+  LEFT JOIN (SELECT DISTINCT account, principal, network, service FROM places) AS s
+    ON s.account = l.account AND s.principal = l.principal AND s.network = l.network AND s.service = l.service
+  WHERE epoch(l.time) <= epoch(u.first_at) + $new_s
+  GROUP BY l.account, l.principal, l.network
+),
+cited AS (
+  SELECT
+    l.*, u.first_at, t.new_regions_count, t.new_services_count,
+    coalesce(f.later_days_count, 0) AS later_days_count, coalesce(f.later_usual_days_count, 0) AS later_usual_days_count,
+    u.history_days_count, u.networks_count, u.once_count,
+    CASE WHEN p.program IS NULL AND l.program <> '' THEN 1 ELSE 0 END AS new_program,
+    count(*) OVER (PARTITION BY l.account, l.principal, l.network) AS calls_count,
+    row_number() OVER (
+      PARTITION BY l.account, l.principal, l.network ORDER BY l.time, l.path, l.line, l.byte_offset
+    ) AS position
+  FROM launch_call AS l
+  JOIN unfamiliar AS u ON u.account = l.account AND u.principal = l.principal AND u.network = l.network
+  JOIN taken AS t ON t.account = l.account AND t.principal = l.principal AND t.network = l.network
+  LEFT JOIN afterwards AS f ON f.account = l.account AND f.principal = l.principal AND f.network = l.network
+  LEFT JOIN programs AS p
+    ON p.account = l.account AND p.principal = l.principal AND p.network = l.network AND p.program = l.program
+  WHERE epoch(l.time) <= epoch(u.first_at) + $new_s
+)
+SELECT * FROM cited
+WHERE position <= 50
+ORDER BY account, principal, network, position
