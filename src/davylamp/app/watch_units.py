@@ -44,7 +44,8 @@ def watch_units(kept: Path) -> Mapping[str, str]:
     needs = {
         unit.meta.uid: indispensable_class(unit)
         for unit in registry.detections()
-        if classes & set(unit.meta.reads) and NEVER_HERE not in unit.meta.reads
+        # What follows other findings links two machines, and here is one.
+        if classes & set(unit.meta.reads) and NEVER_HERE not in unit.meta.reads and not unit.meta.follows_findings
     }
     draft = kept.with_name(kept.name + ".draft")
     draft.write_text(json.dumps({"version": _version(), "needs": needs}), encoding="utf-8")
