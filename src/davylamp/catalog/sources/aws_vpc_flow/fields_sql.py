@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from davylamp.catalog.sources.aws_vpc_flow.fields import NUMBER_FIELDS, TEXT_FIELDS
+from davylamp.kit.engine import literal
 
 # The narrow types are the range checks: ports end at 65535, and UINTEGER seconds end in the year 2106.
 NUMBER_TYPES = {
@@ -22,10 +23,6 @@ _NAMES = {"start": "start_s", "end": "end_s", "packets": "packets_count", "bytes
 def column_of(field: str) -> str:
     """Name of a field in SQL."""
     return _NAMES.get(field, field.replace("-", "_"))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _raw(field: str) -> str:
@@ -51,12 +48,12 @@ def _typed(present: Sequence[str]) -> str:
 
 def _fault(present: Sequence[str]) -> str:
     faults = [
-        f"WHEN {column_of(field)} IS NULL AND {_raw(field)}::VARCHAR <> '-' THEN {_quoted(field)}"
+        f"WHEN {column_of(field)} IS NULL AND {_raw(field)}::VARCHAR <> '-' THEN {literal(field)}"
         for field in NUMBER_FIELDS
         if field in present
     ]
     negative = [
-        f"WHEN {column_of(field)} < 0 THEN {_quoted(field)}" for field in ("packets", "bytes") if field in present
+        f"WHEN {column_of(field)} < 0 THEN {literal(field)}" for field in ("packets", "bytes") if field in present
     ]
     return f"CASE {' '.join([*faults, *negative])} END" if faults else "NULL::VARCHAR"
 
@@ -79,7 +76,7 @@ def line_fields(names: Sequence[str], header: str, *, stamped: bool, texts: str)
 cut AS (
   SELECT string_split(text, ' ') AS parts, text, line, byte_offset
   FROM texts
-  WHERE text <> {_quoted(header)} AND text <> ''
+  WHERE text <> {literal(header)} AND text <> ''
 ),
 split AS (
   -- Tabs, runs of blanks and blanks at an end occur in records that people have handled.
@@ -97,7 +94,7 @@ picked AS (
     END AS shape_fault,
     line, byte_offset
   FROM split
-  WHERE len(parts) = {count} OR len(parts) > 0 AND array_to_string(parts, ' ') <> {_quoted(" ".join(header.split()))}
+  WHERE len(parts) = {count} OR len(parts) > 0 AND array_to_string(parts, ' ') <> {literal(" ".join(header.split()))}
 ),
 typed AS (
   SELECT {_typed(present)},

@@ -17,6 +17,7 @@ from davylamp.catalog.sources.metric_series.header import (
     read_table,
     says_cpu,
 )
+from davylamp.kit.engine import literal
 from davylamp.kit.metadata import SourceMeta
 from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan, SqlSource
@@ -142,13 +143,13 @@ def _staged_table(table: Table) -> str:
     """One sample a row, as text, from the lines of a table."""
     cells = [_sample(value, table) for value in table.values]
     owner = f"nullif(trim(cells[{table.owner_place}], ' \"'), '')" if table.owner_place else "NULL::VARCHAR"
-    headers = ", ".join(_quoted(line) for line in table.header_lines)
+    headers = ", ".join(literal(line) for line in table.header_lines)
     # In a table of several machines an empty cell is no sample; in a series of one it is a hole that must show.
     kept = "sample.value_text <> '' OR shape_fault IS NOT NULL" if len(cells) > 1 else "true"
     unit = f"trim(cells[{table.unit_place}], ' \"')" if table.unit_place else "NULL::VARCHAR"
     return f"""
 WITH split AS (
-  SELECT string_split(text, {_quoted(table.delimiter)}) AS cells, line, byte_offset
+  SELECT string_split(text, {literal(table.delimiter)}) AS cells, line, byte_offset
   FROM records
   WHERE text <> '' AND text NOT IN ({headers})
 ),
@@ -175,12 +176,8 @@ def _sample(value: ValueColumn, table: Table) -> str:
     text = f"trim(cells[{value.place}], ' \"')"
     if table.delimiter == ";":
         text = f"replace({text}, ',', '.')"
-    series, instance = (_quoted(name) if name else "NULL::VARCHAR" for name in (value.series, value.instance_uid))
+    series, instance = (literal(name) if name else "NULL::VARCHAR" for name in (value.series, value.instance_uid))
     return f"struct_pack(value_text := {text}, series := {series}, instance_uid := {instance})"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 @cache

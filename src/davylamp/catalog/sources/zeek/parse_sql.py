@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from davylamp.catalog.sources.zeek.layout import FIELDS, TAGGED, TextLayout, are_tagged, ends
 from davylamp.kit.addresses import is_no_port, matches_address
+from davylamp.kit.engine import literal
 
 # Epoch seconds with a fraction, milliseconds (`JSON::TS_MILLIS`), or ISO with an offset; a plain cast to TIMESTAMP
 # would ignore the offset.
@@ -31,11 +32,6 @@ def _faults(names: Iterable[str]) -> str:
         *(f"WHEN {is_no_port(name)} THEN 'id.{name} is no port'" for name in ("orig_p", "resp_p")),
     ]
     return "\n        ".join(faults)
-
-
-def literal(text: str) -> str:
-    """A SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def text_sql(layout: TextLayout) -> str:
