@@ -18,6 +18,7 @@ from davylamp.kit.relations import RELATIONS
 from davylamp.model.events import EVENT_CLASSES
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+_BAR = r"\|"
 _GENERATED = "<!-- Written by `make docs`; edit the docstring, not this page. -->\n\n"
 
 
@@ -51,7 +52,8 @@ def _unit(page: UnitPage) -> str:
     lines += ["", *_body(page.docstring)]
     if page.params:
         lines += ["", "## Thresholds", "", "| name | value |", "|---|---|"]
-        lines += [f"| `{name}` | `{value}` |" for name, value in page.params.items()]
+        # A bar ends the cell, even within a code span.
+        lines += [f"| `{name}` | `{str(value).replace('|', _BAR)}` |" for name, value in page.params.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -30,6 +30,15 @@ ADDRESS_PATTERN: Final = f"(?:{_VERSION_4}|{_version_6()})"
 
 `10.0.0.999` and `10.0.0.05` are none; a flow log with the former made a machine of that name.
 """
+_SECOND_OCTETS = "169[.]254|192[.]168|172[.](?:1[6-9]|2[0-9]|3[01])|100[.](?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])"
+NOT_PUBLIC: Final = (
+    f"^(?:(?:0|10|127|{_SECOND_OCTETS}|22[4-9]|2[34][0-9]|25[0-5])[.]"
+    "|::1?$|[fF](?:[cCdD][0-9a-fA-F]{2}|[eE][89abAB][0-9a-fA-F]|[fF][0-9a-fA-F]{2}):)"
+)
+"""Begins an address that the internet does not route: private, shared, loopback, link-local, multicast, reserved.
+
+The registries of special-purpose addresses (RFC 6890), without the ranges for documentation.
+"""
 # No host's name is made of these alone: its last label is no number, and a colon stands in none.
 _WRITTEN_LIKE_ONE = "[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
 _LOOKED_AT_COUNT = 4096

@@ -9,16 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from davylamp.kit.addresses import NOT_PUBLIC
 from davylamp.model.event_class import EventClass
 
 SCOPE = "coalesce({0}.account_uid, '') || '/' || coalesce({0}.vpc_uid, '')"
 _NO_SCOPE = "'/'"
-_PRIVATE_V4 = (
-    "^(10[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])[.]"
-    "|127[.]|169[.]254[.])"
-)
-_PRIVATE_V6 = "^(f[cd][0-9a-f][0-9a-f]:|fe80:|::1$)"
-_PRIVATE = f"(regexp_matches(t.src_ip, '{_PRIVATE_V4}') OR regexp_matches(lower(t.src_ip), '{_PRIVATE_V6}'))"
+_PRIVATE = f"regexp_matches(t.src_ip, '{NOT_PUBLIC}')"
 
 # Log-ins that were let in: rows of `authentication`, few enough to name both ends.
 LOGIN = "login"

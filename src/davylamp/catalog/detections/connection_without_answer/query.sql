@@ -22,11 +22,7 @@ dialled AS (
       AND epoch(n.time) >= epoch(l.covered_from) + $covered_s
       AND epoch(n.time) <= epoch(l.covered_to) + $slack_s
       AND regexp_matches(n.dst_ip, '^([0-9]{1,3}([.][0-9]{1,3}){3}|[0-9a-f.]*:[0-9a-f:.]+)$')
-      AND NOT regexp_matches(
-        n.dst_ip,
-        '^(0[.]|10[.]|127[.]|169[.]254[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]'
-            || '|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])[.]|22[4-9][.]|23[0-9][.]|25[0-5][.]|::1$|::$|fe[89ab]|f[cdf])'
-      )
+      AND NOT regexp_matches(n.dst_ip, $not_public)
 ),
 ports AS (
     SELECT

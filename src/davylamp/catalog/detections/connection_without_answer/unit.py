@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
+from davylamp.kit.addresses import NOT_PUBLIC
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, number_of, whole_of
 from davylamp.kit.metadata import DetectionMeta
@@ -67,6 +68,7 @@ class ConnectionWithoutAnswer(Detection):
         references=("https://attack.mitre.org/techniques/T1496/001/",),
     )
     params: ClassVar[Mapping[str, object]] = {
+        "not_public": NOT_PUBLIC,
         "answered_count": 20,
         "explained_count": 3,
         "covered_s": 3600,

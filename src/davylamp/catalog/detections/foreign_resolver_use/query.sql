@@ -45,11 +45,7 @@ CREATE TEMPORARY TABLE resolver_use AS
 SELECT
     asset, ip,
     count(*) AS contacts_count,
-    CASE WHEN regexp_matches(
-        ip,
-        '^(0[.]|10[.]|127[.]|169[.]254[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]'
-            || '|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])[.]|22[4-9][.]|23[0-9][.]|25[0-5][.]|::1$|::$|fe[89ab]|f[cdf])'
-    ) THEN 1 ELSE 0 END AS private
+    CASE WHEN regexp_matches(ip, $not_public) THEN 1 ELSE 0 END AS private
 FROM resolver_contact
 GROUP BY asset, ip
 -- Of the one address of a group: as a condition on `ip` it would be asked of every row instead.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
+from davylamp.kit.addresses import NOT_PUBLIC
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
 from davylamp.kit.listed_names import some, texts
@@ -66,6 +67,7 @@ class ForeignResolverUse(Detection):
         references=("https://attack.mitre.org/techniques/T1572/",),
     )
     params: ClassVar[Mapping[str, object]] = {
+        "not_public": NOT_PUBLIC,
         "normal_ratio": 0.2,
         "fleet_users_count": 3,
         "normal_contacts_count": 20,

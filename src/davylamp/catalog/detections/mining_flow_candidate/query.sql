@@ -24,10 +24,7 @@ SELECT met.ip
 FROM network_peer AS met
 LEFT JOIN crowded ON crowded.ip = met.ip
 WHERE crowded.ip IS NULL
-  AND NOT regexp_matches(
-        met.ip,
-        '^(0|10|127|169[.]254|192[.]168|172[.](1[6-9]|2[0-9]|3[01])|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])|22[4-9]|23[0-9]|24[0-9]|25[0-5])[.]|^(::$|::1$|f[cd][0-9a-f][0-9a-f]:|fe[89ab][0-9a-f]:|ff)'
-    )
+  AND NOT regexp_matches(met.ip, $not_public)
 ;
 -- Few connections last, with packets both ways: a number for the pair of ends finds those without keeping any
 -- address, a small one and whole seconds so that tens of millions of pairs fit in memory. Two connections that share

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
+from davylamp.kit.addresses import NOT_PUBLIC
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, evidence_of, instant, number_of, whole_of
 from davylamp.kit.findings import candidates as grouped
@@ -68,6 +69,7 @@ class MiningFlowCandidate(Detection):
         references=("https://attack.mitre.org/techniques/T1496/001/",),
     )
     params: ClassVar[Mapping[str, object]] = {
+        "not_public": NOT_PUBLIC,
         "span_s_fewest": 3600.0,
         "covered_ratio_fewest": 0.5,
         "bytes_per_s_fewest": 3.0,

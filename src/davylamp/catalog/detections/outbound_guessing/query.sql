@@ -18,9 +18,7 @@ WITH dialled AS (
     WHERE asset IS NOT NULL AND dst_port IN (22, 222, 2200, 2222, 10022) AND dst_ip IS NOT NULL
         AND coalesce(direction, 'egress') = 'egress' AND coalesce(src_port, 65535) > 1023
         AND coalesce(protocol, 'tcp') = 'tcp'
-        AND (direction = 'egress' OR regexp_matches(
-            lower(src_ip), '^(10[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|f[cd][0-9a-f][0-9a-f]:)'
-        ))
+        AND (direction = 'egress' OR regexp_matches(src_ip, $not_public))
     UNION ALL
     SELECT
         'launches' AS how, asset, parent_process_pid AS process_pid, parent_process_started_at AS process_started_at,
@@ -78,11 +76,7 @@ looked_at AS (
         w.how, w.asset, w.process_pid, w.process_started_at, w.slot, w.targets_count, w.first_at, w.last_at, t.answered,
         t.users_count,
         regexp_extract(t.target, '^([0-9]+[.][0-9]+|[0-9a-f]*:[0-9a-f]*)', 1) AS network,
-        CASE WHEN regexp_matches(
-            t.target,
-            '^(10[.]|127[.]|169[.]254[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]'
-                || '|12[0-7])[.]|::1$|fe80:|f[cd][0-9a-f][0-9a-f]:)'
-        ) THEN 0 ELSE 1 END AS is_public
+        CASE WHEN regexp_matches(t.target, $not_public) THEN 0 ELSE 1 END AS is_public
     FROM targets AS t
     JOIN worst AS w
         ON w.how = t.how AND w.asset = t.asset AND w.slot = t.slot

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
+from davylamp.kit.addresses import NOT_PUBLIC
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import build_finding, candidates, evidence_of, instant, whole_of
 from davylamp.kit.metadata import DetectionMeta
@@ -78,6 +79,7 @@ class OutboundGuessing(Detection):
         ),
     )
     params: ClassVar[Mapping[str, object]] = {
+        "not_public": NOT_PUBLIC,
         "ssh_target": _SSH_TARGET,
         "tool": _TOOL,
         "targets_count": 15,
