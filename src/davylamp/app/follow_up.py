@@ -31,13 +31,15 @@ def detect(
     detected = run_detections(first, registry.query_of, engine, facts, progress)
     if not following:
         return detected
-    known: tuple[Suspect, ...] | None = None
-    whole = detected
-    while (suspects := suspect_machines(whole.findings, assets)) != known:
-        known = suspects
-        tell_suspects(engine, suspects)
+    known = set(suspect_machines(detected.findings, assets))
+    while True:
+        tell_suspects(engine, sorted(known))
         whole = _together(detected, run_detections(following, registry.query_of, engine, facts, progress))
-    return whole
+        # What was suspect stays so, else what a finding explains away could make it come and go for ever.
+        suspects = set(suspect_machines(whole.findings, assets))
+        if suspects <= known:
+            return whole
+        known |= suspects
 
 
 def tell_suspects(engine: Engine, suspects: Sequence[Suspect]) -> None:
@@ -59,5 +61,8 @@ def tell_suspects(engine: Engine, suspects: Sequence[Suspect]) -> None:
 def _together(first: Detected, second: Detected) -> Detected:
     findings = sorted((*first.findings, *second.findings), key=lambda finding: (finding.first_seen, finding.uid))
     return Detected(
-        tuple(findings), (*first.looks, *second.looks), tuple(dict.fromkeys((*first.failures, *second.failures)))
+        tuple(findings),
+        (*first.looks, *second.looks),
+        tuple(dict.fromkeys((*first.failures, *second.failures))),
+        first.short_of_memory or second.short_of_memory,
     )
