@@ -90,3 +90,23 @@ def test_one_kind_of_weak_evidence_is_not(tmp_path: Path) -> None:
         paths = (str(story / name),)
         request = ScanRequest(paths=paths, assets_file=story / "davylamp.toml", case_folder=tmp_path / f"case-{name}")
         assert scan(request).document["incidents"] == []
+
+
+@pytest.mark.parametrize("host", ["web1", "db9"])
+def test_a_record_of_the_future_changes_nothing(tmp_path: Path, host: str) -> None:
+    """One line of 2090, forged or damaged: indicators expired by then, and open machines would run until then."""
+    folder = write_story(tmp_path / "evidence", seed=1)
+    line = f"2090-01-01T00:00:00+00:00 {host} sshd[9]: Failed password for root from 192.0.2.77 port 40000 ssh2\n"
+    (folder / "later.log").write_text(line, encoding="ascii")
+    alone = scan(
+        ScanRequest(paths=(str(write_story(tmp_path / "same")),), case_folder=tmp_path / "case-alone")
+    ).document
+    beside = scan(ScanRequest(paths=(str(folder),), case_folder=tmp_path / "case")).document
+    [was], [stays] = alone["incidents"], beside["incidents"]
+    assert sorted(_units(alone)) == sorted(_units(beside))
+    assert stays["cost"] == was["cost"]
+    assert (stays["probability"], stays["last_seen"]) == (was["probability"], was["last_seen"])
+
+
+def _units(document: dict[str, Any]) -> list[str]:
+    return [finding["unit"] for finding in document["findings"]]

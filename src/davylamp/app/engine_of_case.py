@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from davylamp.app.facts import EvidenceFacts
@@ -22,6 +22,8 @@ from davylamp.store.listed_names import create_listed_names
 
 # Classes whose rows tell how a host was at one instant.
 _STATE_CLASSES = ("listening_port", "service_state", "host_setting", "startup_item")
+# Stamps without a zone may be ahead by half a day.
+_CLOCKS_DIFFER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,25 @@ def prepare_engine(
 
 
 def _end_of_evidence(engine: Engine, rows_by_class: Mapping[str, int]) -> datetime:
-    """What is open is priced up to here, not up to today."""
+    """What is open is priced up to here, not up to today; indicators are those of this day.
+
+    A record of the future is damaged or forged: one of 2090 would end every indicator's life, and price what runs for
+    decades. It counts only where all evidence is of the future (a machine whose clock is wrong, an exercise).
+    """
+    latest = datetime.now(UTC) + _CLOCKS_DIFFER
+    believable: list[datetime] = []
     moments: list[datetime] = []
     for name in sorted(set(rows_by_class) - {"declared_need"}):
         ended = "end_time" if name == "network_activity" else "time"
-        row = engine.rows(f"SELECT max(greatest(time, coalesce({ended}, time))) AS last_at FROM {name}_stored")[0]
-        if isinstance(row["last_at"], datetime):
-            moments.append(row["last_at"].replace(tzinfo=UTC))
-    return max(moments, default=datetime.now(UTC))
+        asked = f"""
+            SELECT max(moment) AS last_at, max(CASE WHEN moment <= $latest THEN moment END) AS believable_at
+            FROM (SELECT greatest(time, coalesce({ended}, time)) AS moment FROM {name}_stored) AS moments
+        """
+        [row] = engine.rows(asked, {"latest": latest.replace(tzinfo=None)})
+        for found, value in ((moments, row["last_at"]), (believable, row["believable_at"])):
+            if isinstance(value, datetime):
+                found.append(value.replace(tzinfo=UTC))
+    return max(believable or moments, default=datetime.now(UTC))
 
 
 def _looks(engine: Engine, rows_by_class: Mapping[str, int]) -> dict[str, int]:
