@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from davylamp.agent import procfs
-from davylamp.agent.budget import Budget
+from davylamp.agent.cap import EVENTS_SHARE, Cap
 from davylamp.agent.details import Reader, users_of
 from davylamp.agent.process_sense import ProcessSense
 from davylamp.agent.processes import Table
@@ -26,11 +26,11 @@ RICH = 10.0
 class Watched:
     """A sense of processes that writes to a list."""
 
-    def __init__(self, cpu_rate: float = RICH) -> None:
+    def __init__(self, cap_ratio: float = RICH) -> None:
         self.lines: list[str] = []
         recorder = Recorder(self.lines.append)
         table = Table(Reader(users_of(), procfs.boot_at()))
-        self.sense = ProcessSense(recorder, table, Budget(cpu_rate, 20.0), Budget(RICH, 20.0))
+        self.sense = ProcessSense(recorder, table, Cap(cap_ratio))
         self.sense.open(Look(recorder, time.time()))
         if self.sense.connector is None:
             pytest.skip("the kernel refuses the proc connector")
@@ -140,8 +140,8 @@ def test_a_process_that_dies_while_it_is_read_is_told_by_its_birth(watched: Watc
 
 def test_a_storm_stays_within_its_purse_and_is_counted() -> None:
     """Six seconds of processes as fast as this machine makes them, at a tenth of a cap of 2 %."""
-    watched = Watched(0.002)
-    purse = watched.sense.purse
+    watched = Watched(0.002 / EVENTS_SHARE)
+    purse = watched.sense.cap.events
     storm = subprocess.Popen(["sh", "-c", "while :; do /bin/true; done"])
     began, began_cpu = time.monotonic(), time.process_time()
     try:
@@ -180,7 +180,7 @@ def test_without_the_connector_new_processes_are_polled_and_coverage_says_so(mon
     monkeypatch.setattr(process_sense, "Connector", refused)
     lines: list[str] = []
     recorder = Recorder(lines.append)
-    sense = ProcessSense(recorder, Table(Reader(users_of(), procfs.boot_at())), Budget(RICH, 20.0), Budget(RICH, 20.0))
+    sense = ProcessSense(recorder, Table(Reader(users_of(), procfs.boot_at())), Cap(RICH))
     sense.open(Look(recorder, time.time()))
     said = [json.loads(line) for line in lines if '"could_not_look"' in line]
     assert any("CAP_NET_ADMIN" in row["reason"] for row in said)

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from davylamp.agent.budget import Budget, Meter
-from davylamp.agent.jobs import Job, Jobs
+from davylamp.agent.jobs import LONGEST_WAIT_S, Job, Jobs
 from davylamp.agent.judge_trigger import AGES_S, SUREST_S, JudgeTrigger
 from davylamp.agent.judge_trigger import LONGEST_S as JUDGED_EVERY_S
 from davylamp.agent.pass_trigger import LEAST_CPU_RATIO, LONGEST_S, SHORTEST_S, PassTrigger
@@ -90,7 +90,7 @@ def test_a_process_that_begins_to_burn_is_judged_within_a_minute_and_not_for_eve
     clock = [0.0]
     made = judgings(Budget(0.005, 480.0, lambda: clock[0]), clock, Burner(7, 1, 100.0, 100.0), 2000, 1.0)
     early = [at for at in made if 100 <= at <= 160]
-    assert early == [100 + age for age in AGES_S if age <= 60]
+    assert early == [100 + AGES_S[0], 100 + SUREST_S]  # for one between them nothing would be left for another process
     assert len(made) <= 2000 / JUDGED_EVERY_S + len(AGES_S) + 1
 
 
@@ -171,3 +171,25 @@ def test_a_job_that_costs_more_than_its_share_comes_later_and_says_so() -> None:
     assert total_s <= 300 * 0.005 + 0.2
     assert said == [("costly", True)]
     assert jobs.wait_s() <= 20.0
+
+
+def test_jobs_wait_while_too_much_has_been_spent_and_none_waits_for_ever() -> None:
+    clock, pause = [0.0], [0.0]
+    ran: list[float] = []
+    jobs = Jobs(lambda job: None, lambda: clock[0], pause_s=lambda: pause[0])
+    jobs.add("look", lambda: ran.append(clock[0]), 5.0, 0.01)
+    for second in range(200):
+        clock[0], pause[0] = float(second), 1.0 if 20 <= second < 100 else 0.0
+        jobs.run_due()
+    assert ran == [0, 5, 10, 15, 50, 85, *range(100, 200, 5)]
+    assert LONGEST_WAIT_S == 30
+
+
+def test_a_job_that_is_due_runs_though_the_clock_goes_on_while_it_is_asked() -> None:
+    """A clock that had moved on between two readings of it kept every job back for half a minute."""
+    ticks = itertools.count()
+    ran: list[int] = []
+    jobs = Jobs(lambda job: None, lambda: next(ticks) / 1e6)
+    jobs.add("look", lambda: ran.append(1), 5.0, 0.01)
+    jobs.run_due()
+    assert ran == [1]

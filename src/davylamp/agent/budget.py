@@ -35,6 +35,17 @@ class Budget:
         self._fill()
         self.left_s -= cpu_s
 
+    def earn(self, cpu_s: float) -> None:
+        """Takes in what another purse has given up."""
+        self._fill()
+        self.left_s = min(self.rate * self.saved_s, self.left_s + cpu_s)
+
+    @property
+    def debt_s(self) -> float:
+        """What has been spent and is not yet paid off."""
+        self._fill()
+        return max(0.0, -self.left_s)
+
     def allows(self, cpu_s: float = 0.0) -> bool:
         """Whether so much may be spent now."""
         self._fill()
@@ -49,6 +60,32 @@ class Budget:
         now = self.steady()
         self.left_s = min(self.rate * self.saved_s, self.left_s + (now - self._at) * self.rate)
         self._at = now
+
+
+@dataclass
+class Loan:
+    """While one purse is in debt, a part of what fills another goes to it; both together never fill faster.
+
+    Args:
+        ratio: of the lender's filling.
+    """
+
+    debtor: Budget
+    lender: Budget
+    ratio: float = 0.5
+    _at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._at = self.lender.steady()
+
+    def settle(self) -> None:
+        """Pays off what the time since the last call allows."""
+        now = self.lender.steady()
+        passed_s, self._at = now - self._at, now
+        paid_s = min(self.debtor.debt_s, passed_s * self.lender.rate * self.ratio)
+        if paid_s > 0:
+            self.lender.spend(paid_s)
+            self.debtor.earn(paid_s)
 
 
 @dataclass

@@ -11,6 +11,9 @@ from davylamp.agent.budget import Meter
 # A job that has to wait this many times longer than it wants, so many times in a row, is said to be slowed; one run
 # may have met a full disk or a busy moment.
 SLOWED_TIMES, IN_A_ROW_COUNT = 2.0, 3
+# However much has been spent, a job that is due runs after so long, or after one interval more where that is longer:
+# nothing goes unseen for ever, and all jobs together then take half of their shares at most.
+LONGEST_WAIT_S = 30.0
 
 
 @dataclass
@@ -39,11 +42,13 @@ class Jobs:
 
     Args:
         slowed: told of a job that has been slowed down, or is no longer.
+        pause_s: seconds for which all of them should wait, because too much has been spent.
     """
 
     slowed: Callable[[Job], None]
     steady: Callable[[], float] = time.monotonic
     meter: Meter = field(default_factory=Meter)
+    pause_s: Callable[[], float] = lambda: 0.0
     jobs: list[Job] = field(default_factory=list)
 
     def add(self, name: str, run: Callable[[], None], every_s: float, share: float, first_s: float = 0.0) -> Job:
@@ -56,7 +61,7 @@ class Jobs:
         """Runs all jobs that are due; gives the CPU seconds they took."""
         total_s = 0.0
         for job in self.jobs:
-            if self.steady() < job.next_s:
+            if self.steady() < self._due_s(job):
                 continue
             self.meter.take()
             job.run()
@@ -76,4 +81,10 @@ class Jobs:
 
     def wait_s(self) -> float:
         """Seconds until the next job is due."""
-        return max(0.0, min(job.next_s for job in self.jobs) - self.steady())
+        return max(0.0, min(map(self._due_s, self.jobs)) - self.steady())
+
+    def _due_s(self, job: Job) -> float:
+        pause_s = self.pause_s()
+        if pause_s <= 0:
+            return job.next_s
+        return min(job.next_s + max(LONGEST_WAIT_S, job.interval_s), max(job.next_s, self.steady() + pause_s))

@@ -13,10 +13,11 @@ LONGEST_S = 285.0
 # A process that has just begun to burn is judged when it has burned so long: after twenty-five seconds there are the
 # eight windows that `steady_compute_thin_socket` asks for, later ones make it surer. A miner at full load is to be an
 # incident within a minute, so three times within it.
-AGES_S = (25.0, 37.0, 48.0, 100.0, 160.0)
-# The last one within the minute is the surest: on a loaded machine, where a judging takes 3 to 5 s of CPU instead of
-# one, an earlier one would leave nothing for it (a miner behind TLS was judged after 25 s and then not for minutes).
-SUREST_S = 48.0
+AGES_S = (25.0, 35.0, 45.0, 100.0, 160.0)
+# The last one within the minute is the surest: on a loaded machine, where a judging takes 1.5 to 5 s of CPU instead of
+# 0.9, an earlier one would leave nothing for it (a miner behind TLS was judged after 25 s and then not for minutes).
+# There it also takes up to ten seconds by the clock.
+SUREST_S = 45.0
 # Who burns less than this of one core, from its beginning on, waits for the judging that comes anyway.
 LEAST_RATIO = 0.1
 # A changed file is judged soon, and a package manager that changes a hundred is given time to finish.
@@ -90,7 +91,10 @@ class JudgeTrigger:
             return False
         if _age(burner, at_s) <= self._ages.get((burner.pid, burner.start_ticks), 0):
             return False
-        return lasted_s >= SUREST_S or self.budget.allows(self._cost_s)
+        if lasted_s >= SUREST_S:
+            return self.budget.allows()
+        # An earlier one is worth it where the surest can be paid for after it, for this process and for one more.
+        return self.budget.allows(2 * self._cost_s - self.budget.rate * (SUREST_S - lasted_s))
 
 
 def _age(burner: Burner, at_s: float) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from davylamp.agent import procfs
-from davylamp.agent.budget import Budget, Meter
+from davylamp.agent.budget import Meter
+from davylamp.agent.cap import Cap
 from davylamp.agent.hidden_processes import collect_hidden
 from davylamp.agent.look import state_refusals
 from davylamp.agent.machine_cpu import record_machine, state_comparison
@@ -39,14 +40,12 @@ class ProcessSense:
     """Follows all processes of the host.
 
     Args:
-        purse: CPU that events may take; in a storm they are passed over and counted.
-        overall: CPU that the whole sensor may take; events are what gives way.
+        cap: CPU that the watch may take; events are what gives way, in a storm they are passed over and counted.
     """
 
     recorder: Recorder
     table: Table
-    purse: Budget
-    overall: Budget
+    cap: Cap
     steady: Callable[[], float] = time.monotonic
     connector: Connector | None = None
     trigger: PassTrigger = field(default_factory=PassTrigger)
@@ -88,14 +87,13 @@ class ProcessSense:
         self.meter.take()
         events = self.connector.read(EVENTS_AT_ONCE_COUNT)
         self.lives.take(events)
-        self.purse.spend(self.meter.take())
+        self.cap.events.spend(self.meter.take())
         now = self.steady()
         if not self.may_go_on():
             if not self._storm_until_s:
                 self._begin_storm(self.connector)
             self._storm_until_s = now + STORM_LASTS_S
-            waits_s = [each.wait_s(each.rate * STORM_PAUSE_S) for each in (self.purse, self.overall)]
-            self.resume_s = now + min(LONGEST_PAUSE_S, max(STORM_PAUSE_S, *waits_s))
+            self.resume_s = now + min(LONGEST_PAUSE_S, max(STORM_PAUSE_S, self.cap.events_wait_s(STORM_PAUSE_S)))
             return True
         if len(events) >= BATCHED_COUNT:
             self.resume_s = now + BATCH_PAUSE_S
@@ -177,11 +175,11 @@ class ProcessSense:
 
     def may_go_on(self) -> bool:
         """Whether anything that the kernel tells may be taken now."""
-        return self.purse.allows() and self.overall.allows()
+        return self.cap.events_may()
 
     def _may_read(self) -> bool:
         """Details cost a hundred times what an event does: they stop while half of the purse is left."""
-        return self.overall.allows() and self.purse.allows(self.purse.rate * self.purse.saved_s / 2)
+        return self.cap.events_may(0.5)
 
     def _activity(self, pid: int) -> str:
         """A process that the last pass did not show, and that no event told of, has started since."""

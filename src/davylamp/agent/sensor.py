@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from davylamp.agent import procfs
-from davylamp.agent.budget import Budget, Meter
+from davylamp.agent.budget import Meter
+from davylamp.agent.cap import Cap
 from davylamp.agent.connections import Connections
 from davylamp.agent.counted_messages import CountedMessages
 from davylamp.agent.details import Reader, users_of
@@ -33,11 +34,8 @@ from davylamp.agent.spool import DEFAULT_TOTAL_BYTES, Spool
 from davylamp.agent.suspect_packets import SuspectPackets
 
 DEFAULT_CPU_CAP_RATIO = 0.02
-# How the cap is shared out: events in a storm, judging brought forward, and the jobs that come round.
-EVENTS_SHARE, JUDGING_SHARE = 0.3, 0.25
+# Of the cap: the jobs that come round; together no more than `cap.SENSOR_SHARE`.
 TICK_SHARE, PROCESSES_SHARE, SOCKETS_SHARE, SMALL_SHARE = 0.15, 0.15, 0.08, 0.02
-# What judging may save up: two or three of them, so that a miner is judged at once although it comes in a storm.
-JUDGING_SAVED_S = 480.0
 TICK_S, CPU_S, SOCKETS_S, LOGS_S, LOSSES_S, MINUTE_S, HIDDEN_S = 2.0, 5.0, 10.0, 5.0, 10.0, 60.0, 300.0
 PACKETS_AT_ONCE_COUNT = 64
 # Where packets are refused, the counters of fresh suspects' connections tell their messages; so often two of one
@@ -96,21 +94,20 @@ class Sensor:
         self.spool = Spool(os.path.join(config.folder, "spool"), config.spool_bytes)
         self.spool.recorder = _Telling(self.spool.write, say=say)
         self.recorder = self.spool.recorder
-        cap = config.cpu_cap_ratio
+        cap = self.cap = Cap(config.cpu_cap_ratio)
         self.meter, self.whole, self.cost = Meter(), Meter(), OwnCost()
         boot = procfs.boot_at()
         self.table = Table(Reader(users_of(), boot))
-        self.overall = Budget(cap * (1 - JUDGING_SHARE), 20.0)
-        self.processes = ProcessSense(self.recorder, self.table, Budget(cap * EVENTS_SHARE, 20.0), self.overall)
+        self.processes = ProcessSense(self.recorder, self.table, cap)
         self.sockets: SocketWatch | None = None
         self.ports = ListeningPorts()
         self.packets = SuspectPackets(os.path.join(config.folder, "packets"))
         self.dns: DnsPackets | None = None
         self.files = FileChanges(self.recorder, self.table, config.root)
         self.logs = LogTails.of_host(os.path.join(config.folder, "logs"), config.root)
-        self.jobs = Jobs(self._slowed)
+        self.jobs = Jobs(self._slowed, pause_s=cap.jobs_wait_s)
         self.selector = selectors.DefaultSelector()
-        self.trigger = JudgeTrigger(Budget(cap * JUDGING_SHARE, JUDGING_SAVED_S))
+        self.trigger = JudgeTrigger(cap.judging)
         self.judging = Judging(
             config.judge_command, self.trigger, self.cost, self.recorder, self.selector, forward, boot
         )
@@ -119,7 +116,7 @@ class Sensor:
         self._packets_refused = ""
         self._close_sockets: Job | None = None
         self.messages: CountedMessages | None = None
-        self._counters = Job("counters", self._ask_counters, COUNTERS_S, cap * COUNTERS_SHARE)
+        self._counters = Job("counters", self._ask_counters, COUNTERS_S, cap.ratio * COUNTERS_SHARE)
 
     def run(self) -> None:
         """Senses until it ends; leaves the spool consistent whatever happens."""
@@ -143,9 +140,10 @@ class Sensor:
 
     def _open(self) -> None:
         look = Look(self.recorder, time.time(), self.config.root)
-        self.recorder.record(
-            "sensor_state", look.at, kind="started", name="sensor", reason=f"CPU cap {self.config.cpu_cap_ratio:.2%}"
+        reason = (
+            f"CPU cap {self.cap.ratio:.2%} over ten minutes, with judgings of up to {self.cap.largest_judging_s:.1f} s"
         )
+        self.recorder.record("sensor_state", look.at, kind="started", name="sensor", reason=reason)
         self.processes.open(look)
         if self.processes.connector is not None:
             self.selector.register(self.processes.connector, selectors.EVENT_READ, self._take_process_events)
@@ -172,7 +170,7 @@ class Sensor:
     def _take_packets(self, dns: DnsPackets) -> None:
         self.meter.take()
         dns.read(PACKETS_AT_ONCE_COUNT)
-        self.processes.purse.spend(self.meter.take())
+        self.cap.events.spend(self.meter.take())
 
     def _add_jobs(self, cap: float) -> None:
         add = self.jobs.add
@@ -203,10 +201,11 @@ class Sensor:
                 key.data()
             self.jobs.run_due()
             if why := self.judging.due(self.processes.windows.burners):
+                # Here and not in a job: what it costs would put off the next looks at the suspect by half a minute.
                 self._before_judging()
                 self.judging.start(why, self.processes.windows.burners)
             self.spool.flush()
-            self.overall.spend(self.whole.take())
+            self.cap.spend(self.whole.take())
 
     def _take_process_events(self) -> None:
         if self.processes.take_events():
@@ -240,9 +239,6 @@ class Sensor:
             # Suspects' connections are read at their pace: a share or a job shows as a step of the counters.
             self._close_sockets.next_s = min(self._close_sockets.next_s, time.monotonic())
         self.packets.drain()
-        if why := self.judging.due(self.processes.windows.burners):
-            self._before_judging()
-            self.judging.start(why, self.processes.windows.burners)
 
     def _look_at_sockets(self, before_judging: bool = False) -> None:
         assert self.sockets is not None

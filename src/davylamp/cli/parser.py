@@ -91,7 +91,7 @@ def _watch(commands: argparse._SubParsersAction[_Parser]) -> None:
     _case_option(watch, "keep spool and evidence store here (default: the state folder)")
     watch.add_argument("--for", dest="for_", metavar="DURATION", help="end after so long, such as 10m")
     watch.add_argument("--format", choices=WATCH_FORMATS, default="text", help="default: text")
-    watch.add_argument("--cpu-cap", metavar="PERCENT", default="2", help="of one core, at most (default: 2)")
+    watch.add_argument("--cpu-cap", metavar="PERCENT", default="2", help="of one core, over ten minutes (default: 2)")
     watch.add_argument("--spool", metavar="SIZE", default="64MiB", help="size of the spool (default: 64MiB)")
     watch.add_argument("--prices", metavar="FILE", help="CSV of your own prices")
     watch.add_argument("--assets", metavar="FILE", help="assets file")
