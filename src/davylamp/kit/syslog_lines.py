@@ -42,6 +42,7 @@ _YEAR_END_KEY = 414
 _LATE_LINES_COUNT = 100_000
 _LONG_BACK, _SOON_AFTER = 192, 8
 """Half a year, and a week, of such days."""
+_LEAP_YEAR = 2024
 _NEAR_YEAR = f"""(last_year - coalesce(list_sum(list_transform(new_year_lines, lambda first_line:
     CASE WHEN line < first_line OR (month * 32 + day >= {_YEAR_END_KEY} AND line < first_line + {_LATE_LINES_COUNT})
     THEN 1 ELSE 0 END)), 0))"""
@@ -116,8 +117,8 @@ def headed(needle: str, program: str, tagged: str = r"(?:\[([0-9]+)\])?", relati
 
     Returns:
         SQL for `line`, `byte_offset`, `is_needed`, `is_blank`, `is_stamped`, `has_year`, `month`, `day`, `year`,
-        `clock`, `stamped_at`, `device_name`, `program`, `process_pid`, `message` (null for other
-        programs).
+        `stamped_at` (of a stamp without a year: in a leap year, for `dated()`), `device_name`, `program`,
+        `process_pid`, `message` (null for other programs).
     """
     plain = f"""SELECT line, byte_offset, text, is_needed, {_plain_head(program)} AS plain
         FROM (SELECT line, byte_offset, text, {needle} AS is_needed FROM {relation} AS raw_lines) AS needed"""
@@ -137,7 +138,10 @@ def headed(needle: str, program: str, tagged: str = r"(?:\[([0-9]+)\])?", relati
                 + length(plain.program) + length(plain.pid) + 7)
             WHEN head.whole <> '' THEN substr(text, length(head.whole) + 1) END AS body
             FROM ({heads}) AS heads"""
-    return f"SELECT {_HEADED} FROM ({bodies}) AS bodies"
+    return f"""SELECT * EXCLUDE (clock) REPLACE (CASE WHEN month IS NULL THEN stamped_at WHEN message IS NOT NULL THEN
+            TRY_CAST(concat(coalesce(year, {_LEAP_YEAR}), '-', month, '-', day, ' ', clock) AS TIMESTAMP) END
+            AS stamped_at)
+        FROM (SELECT {_HEADED} FROM ({bodies}) AS bodies) AS headed"""
 
 
 def _plain_head(program: str) -> str:
@@ -210,9 +214,8 @@ def marks_year() -> str:
 
 
 def no_such_day() -> str:
-    """A SQL condition over `headed()`: the stamp has the right shape and names no instant."""
-    return """(CASE WHEN month IS NOT NULL THEN TRY_CAST(concat(coalesce(year, 2024), '-', month, '-', day, ' ', clock)
-        AS TIMESTAMP) IS NULL ELSE stamped_at IS NULL END)"""
+    """A SQL condition over `headed()`, of lines with a message: the stamp has the right shape and names no instant."""
+    return "stamped_at IS NULL"
 
 
 def dated(relation: str, modified_at: datetime) -> str:
@@ -248,8 +251,10 @@ def dated(relation: str, modified_at: datetime) -> str:
         THEN 1 ELSE 0 END AS last_year FROM days_in_order WHERE NOT is_late),
     leap AS (SELECT coalesce(max({_NEAR_YEAR} % 4), 0) AS years_back FROM {relation} AS rows CROSS JOIN turns
         CROSS JOIN ends WHERE NOT has_year AND month = 2 AND day = 29)
-    SELECT rows.*, CASE WHEN stamped_at IS NOT NULL THEN stamped_at ELSE TRY_CAST(concat(
-            coalesce(year, {_NEAR_YEAR} - years_back), '-', month, '-', day, ' ', clock) AS TIMESTAMP) END AS time,
+    SELECT rows.*, CASE WHEN stamped_at IS NULL OR month IS NULL OR year IS NOT NULL THEN stamped_at
+            -- The day first: the year before last may have no 29 February.
+            ELSE TRY(make_date(CAST({_NEAR_YEAR} - years_back AS BIGINT), month, day))
+                + (stamped_at - make_date({_LEAP_YEAR}, month, day)) END AS time,
         NOT has_year AS time_inferred
     FROM {relation} AS rows CROSS JOIN turns CROSS JOIN ends CROSS JOIN leap"""
 

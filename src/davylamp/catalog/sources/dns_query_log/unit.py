@@ -14,7 +14,7 @@ from davylamp.kit.source import SqlPlan, SqlSource
 
 _TAG = r"(?:\[([0-9]+)\])?"
 _CARRIED = (
-    "line, byte_offset, is_stamped, has_year, month, day, year, clock, stamped_at, device_name, process_pid, "
+    "line, byte_offset, is_stamped, has_year, month, day, year, stamped_at, device_name, process_pid, "
     "header_reject"
 )
 _YEARLESS = re.compile(r"^[A-Z][a-z]{2} {1,2}\d{1,2} \d{2}:")
