@@ -27,9 +27,9 @@ _NEIGHBOURS = """SELECT line, coalesce(lag(is_alias) OVER w OR lag(name_hash) OV
 _RUN_LINES = "SELECT line, goes_on FROM neighbours WHERE goes_on OR is_followed"
 _RUNS = """SELECT *, sum(CASE WHEN goes_on AND (before_value = '<CNAME>' OR before_name = name) THEN 0 ELSE 1 END)
             OVER (PARTITION BY process_pid, serial ORDER BY line ROWS UNBOUNDED PRECEDING) AS run
-        FROM (SELECT answer_lines.*, goes_on, lag(value) OVER w AS before_value, lag(name) OVER w AS before_name,
+        FROM (SELECT dated_answers.*, goes_on, lag(value) OVER w AS before_value, lag(name) OVER w AS before_name,
                 lead(name) OVER w AS after_name
-            FROM answer_lines JOIN run_lines USING (line)
+            FROM dated_answers JOIN run_lines USING (line)
             WINDOW w AS (PARTITION BY process_pid, serial ORDER BY line)) AS beside"""
 _RUN_ANSWERS = f"""SELECT *, {_FAMILY} AS family
         FROM (SELECT serial, line, name, given, given[-1] AS value, action, time
@@ -37,31 +37,31 @@ _RUN_ANSWERS = f"""SELECT *, {_FAMILY} AS family
                 list(CASE WHEN value = '<CNAME>' THEN after_name ELSE value END ORDER BY line) AS given,
                 max(action) AS action, max(time) AS time
                 FROM runs GROUP BY process_pid, serial, run) AS grouped) AS last_given"""
-_ANSWERS = f"""SELECT serial, line, name, {_FAMILY} AS family, action, time FROM answer_lines
+_ANSWERS = f"""SELECT serial, line, name, {_FAMILY} AS family, action, time FROM dated_answers
             ANTI JOIN run_lines USING (line)
         UNION ALL SELECT serial, line, name, family, action, time FROM run_answers"""
 
 # What an answer must share with its question beside the name: the serial number; else the family, where it tells one.
 # MD5: nobody can make a name that takes the answers of another.
 _MEANT = """SELECT md5_number(concat(CASE WHEN serial IS NOT NULL THEN concat('#', serial) ELSE family END, ' ', name))
-            AS key, line, action, CASE WHEN serial IS NULL THEN time END AS time FROM answers"""
+            AS key, line, action IS NOT NULL AS is_blocked, CASE WHEN serial IS NULL THEN time END AS time FROM answers"""
 _UNSURE = f"SELECT name FROM answer_lines WHERE serial IS NULL AND {_FAMILY} IS NULL"
 _ASKED = """SELECT md5_number(concat(shared, ' ', name)) AS key, line, time FROM (
             SELECT query_type AS shared, name, line, time FROM questions
             UNION ALL SELECT '', name, line, time FROM questions SEMI JOIN unsure USING (name)
             UNION ALL SELECT concat('#', serial), name, line, time FROM questions WHERE serial IS NOT NULL) AS shares"""
-_PLACED = """SELECT q.line AS question_line, min(a.line) AS line, max(a.action) AS action
+_PLACED = """SELECT q.line AS question_line, min(a.line) AS line, bool_or(a.is_blocked) AS is_blocked
         FROM meant AS a ASOF JOIN asked AS q ON a.key = q.key AND a.line > q.line
         WHERE a.time IS NULL OR a.time - q.time < INTERVAL 1 MINUTE GROUP BY question_line"""
 _TOLD = """SELECT question_line, answer_lines.value, run_answers.line IS NOT NULL AS is_run, run_answers.given,
-            placed.action
+            placed.is_blocked
         FROM placed JOIN answer_lines USING (line) LEFT JOIN run_answers USING (line)"""
 # Lists are made last: kept for a join, one takes three times the room of its text.
-_ANSWERED = """SELECT q.* REPLACE (told.action AS action),
+_ANSWERED = """SELECT q.* REPLACE (CASE WHEN told.is_blocked THEN 'block' END AS action),
             CASE WHEN told.is_run THEN told.given WHEN NOT told.is_run THEN [told.value] END AS given
         FROM questions AS q LEFT JOIN told ON told.question_line = q.line"""
 _STEPS = {
-    "answer_lines": "SELECT * FROM rows WHERE kind = 'answer'",
+    "dated_answers": "SELECT * FROM rows WHERE kind = 'answer'",
     "questions": "SELECT * FROM rows WHERE kind = 'question'",
     "logged_again": _LOGGED_AGAIN,
     "neighbours": _NEIGHBOURS,
@@ -81,13 +81,19 @@ _STEPS = {
 _KEPT = ("run_lines", "run_answers")
 
 
-def questions(relation: str) -> str:
-    """A SELECT of `dns_activity` rows, one a question."""
+def questions(staged: str, relation: str) -> str:
+    """A SELECT of `dns_activity` rows, one a question.
+
+    Args:
+        staged: rows of `grammar.parsed()`.
+        relation: the same with `time`, which costs as much as all else that is read: not every step needs it.
+    """
     steps = ",\n    ".join(
         f"{name} AS {'' if name in _KEPT else 'NOT '}MATERIALIZED ({select})" for name, select in _STEPS.items()
     )
     return f"""
     WITH rows AS NOT MATERIALIZED (SELECT * FROM {relation} AS dated WHERE reject IS NULL AND time IS NOT NULL),
+    answer_lines AS NOT MATERIALIZED (SELECT * FROM {staged} WHERE kind = 'answer' AND reject IS NULL),
     {steps}
     SELECT q.time, q.name AS query_name, q.query_type,
         CASE WHEN q.given IS NOT NULL THEN list_filter(q.given, lambda each:

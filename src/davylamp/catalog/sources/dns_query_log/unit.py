@@ -14,8 +14,7 @@ from davylamp.kit.source import SqlPlan, SqlSource
 
 _TAG = r"(?:\[([0-9]+)\])?"
 _CARRIED = (
-    "line, byte_offset, is_stamped, has_year, month, day, year, stamped_at, device_name, process_pid, "
-    "header_reject"
+    "line, byte_offset, is_stamped, has_year, month, day, year, stamped_at, device_name, process_pid, header_reject"
 )
 _YEARLESS = re.compile(r"^[A-Z][a-z]{2} {1,2}\d{1,2} \d{2}:")
 # Between a program's name and its message: a process in RFC 3164, process, message id and elements in RFC 5424.
@@ -92,13 +91,16 @@ class DnsQueryLog(SqlSource):
             END AS header_reject
             FROM ({headed}) AS headed)"""
         keep = f"{syslog_lines.marks_year()} OR header_reject IS NOT NULL"
-        rows = f"""SELECT * EXCLUDE (reject, header_reject), coalesce(header_reject, reject) AS reject
+        rows = f"""SELECT * EXCLUDE (reject, header_reject, is_stamped), coalesce(header_reject, reject) AS reject
             FROM ({grammar.parsed(kept, _CARRIED, keep)}) AS said"""
         dated = f"({syslog_lines.dated('staged', modified_at)})"
         yearless = any(_YEARLESS.match(line) for line in sample.lines)
         return SqlPlan(
             relation="lines",
             staged=rows,
-            selects={"dns_activity": event_rows.questions(dated), "device_inventory": event_rows.leases(dated)},
+            selects={
+                "dns_activity": event_rows.questions("staged", dated),
+                "device_inventory": event_rows.leases(dated),
+            },
             notes=(syslog_lines.year_note(modified_at),) if yearless else (),
         )

@@ -23,8 +23,7 @@ _PROGRAM = "sshd(?:-session|-auth)?"
 # The title has one word and a pid must follow, so no message can be taken for a title.
 _TAG = r"(?:\(pam_unix\))?(?:: [A-Za-z0-9._@-]* \[[a-z]+\])?(?:\[([0-9]+)\])?"
 _CARRIED = (
-    "line, byte_offset, is_stamped, has_year, month, day, year, stamped_at, device_name, process_pid, "
-    "header_reject"
+    "line, byte_offset, is_stamped, has_year, month, day, year, stamped_at, device_name, process_pid, header_reject"
 )
 
 
