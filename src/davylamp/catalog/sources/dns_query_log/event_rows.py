@@ -44,7 +44,8 @@ _ANSWERS = f"""SELECT serial, line, name, {_FAMILY} AS family, action, time FROM
 # What an answer must share with its question beside the name: the serial number; else the family, where it tells one.
 # MD5: nobody can make a name that takes the answers of another.
 _MEANT = """SELECT md5_number(concat(CASE WHEN serial IS NOT NULL THEN concat('#', serial) ELSE family END, ' ', name))
-            AS key, line, action IS NOT NULL AS is_blocked, CASE WHEN serial IS NULL THEN time END AS time FROM answers"""
+            AS key, line, action IS NOT NULL AS is_blocked, CASE WHEN serial IS NULL THEN time END AS time
+        FROM answers"""
 _UNSURE = f"SELECT name FROM answer_lines WHERE serial IS NULL AND {_FAMILY} IS NULL"
 _ASKED = """SELECT md5_number(concat(shared, ' ', name)) AS key, line, time FROM (
             SELECT query_type AS shared, name, line, time FROM questions
