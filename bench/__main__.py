@@ -49,10 +49,14 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=HERE / "results" / "last.json", help="results as JSON")
     parser.add_argument("--peer-python", help="interpreter with nfstream and pysigma-backend-sqlite, for the peers")
     parser.add_argument("--crowdsec", type=Path, help="folder into which Debian's crowdsec package was unpacked")
+    parser.add_argument("--suricata", help="Suricata's command; with '-c FILE' where its configuration lies elsewhere")
+    parser.add_argument("--suricata-rules", type=Path, help="the rules that --suricata is given, as one file")
     parser.add_argument("--write-readme", action="store_true", help="put the figures into bench/README.md")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.names) - {*NAMES, HELP}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if bool(chosen.suricata) != bool(chosen.suricata_rules):
+        parser.error("--suricata and --suricata-rules are given together")
     return chosen
 
 
@@ -114,7 +118,8 @@ def _one(name: str, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
         return {"python -c pass": asdict(nothing), "davylamp --help": asdict(helped)}
     evidence, rows_count = _evidence(name, folder, chosen.scale)
     beside = floors(name, evidence, len(os.sched_getaffinity(0)))
-    rivals = peers(name, evidence, chosen.peer_python, chosen.crowdsec)
+    suricata = (chosen.suricata, chosen.suricata_rules) if chosen.suricata else None
+    rivals = peers(name, evidence, chosen.peer_python, chosen.crowdsec, suricata)
     return {
         "rows_count": rows_count,
         "size_bytes": _size_bytes(evidence),
@@ -154,8 +159,15 @@ def _keep(chosen: argparse.Namespace, document: dict[str, Any], folder: Path) ->
     """Keeps the results without this machine's own paths."""
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(document, indent=1).replace(str(folder), "FOLDER").replace(str(HERE), "bench")
-    if chosen.peer_python:
-        text = text.replace(chosen.peer_python, "PEER_PYTHON")
+    elsewhere = {
+        "PEER_PYTHON": chosen.peer_python,
+        "CROWDSEC": chosen.crowdsec,
+        "SURICATA": chosen.suricata,
+        "RULES": chosen.suricata_rules,
+    }
+    for shown, path in elsewhere.items():
+        if path:
+            text = text.replace(str(path), shown)
     chosen.output.write_text(text + "\n", encoding="utf-8")
 
 

@@ -8,11 +8,16 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def peers(name: str, evidence: Path, peer_python: str | None, crowdsec: Path | None) -> dict[str, Sequence[str]]:
+def peers(
+    name: str, evidence: Path, peer_python: str | None, crowdsec: Path | None, suricata: tuple[str, Path] | None
+) -> dict[str, Sequence[str]]:
     """Name of the peer -> the command; empty where it is not there or has nothing to say about the format."""
     found: dict[str, Sequence[str]] = {}
     if peer_python and name == "capture":
         found["nDPI through nfstream"] = (peer_python, str(HERE / "peer_nfstream.py"), str(evidence))
+    if suricata and name == "capture":
+        command, rules = suricata
+        found["Suricata"] = ("bash", str(HERE / "peer_suricata.sh"), command, str(rules), str(evidence))
     if peer_python and name in ("trail_lines", "resolver_json"):
         found["Sigma rules through pySigma and SQLite"] = (peer_python, str(HERE / "peer_sigma.py"), str(evidence))
     if crowdsec and name == "sshd":
