@@ -62,6 +62,7 @@ def test_an_idle_machine_is_passed_over_once_a_minute() -> None:
 
 def judgings(budget: Budget, clock: list[float], burner: Burner | None, seconds: int, cost_s: float) -> list[float]:
     trigger = JudgeTrigger(budget)
+    trigger.judged(cost_s)  # the one that belongs to the start
     made = []
     for second in range(seconds):
         clock[0] = float(second)
