@@ -15,7 +15,13 @@ HOST_SETTING = EventClass(
             "bpf_program|user_account|sysctl|instance",
             "What sort of setting it is.",
         ),
-        Column("name", "VARCHAR", "", "Its name: option, host name, module, user, destination of a route."),
+        Column(
+            "name",
+            "VARCHAR",
+            "",
+            "Its name: option, host name, module, user, destination of a route. An option of an SSH server with a "
+            "configuration of its own begins with it: `[sshd -f /opt/ssh.conf] permitrootlogin`.",
+        ),
         Column("value", "VARCHAR", "", "Its value."),
         Column("file_path", "VARCHAR", "path", "File it was read from; null for the kernel's or a program's own word."),
         Column("file_line", "BIGINT", "1-based", "Line of that file."),

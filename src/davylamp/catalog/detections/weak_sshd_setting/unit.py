@@ -34,7 +34,8 @@ class WeakSshdSetting(Detection):
     What it sees.
     Options of sshd as they take effect, together with whether root has a password: root may log in with a password;
     empty passwords are accepted; a Match block allows either from anywhere; the first protocol is on; trust by host
-    name is on.
+    name is on. A second server that runs with a configuration of its own (`sshd -f FILE`, `-o OPTION`) is judged by
+    its own options and named by them.
 
     Why it matters.
     Guessing root's password is the commonest way in for mining botnets (Outlaw: 98 % of one honeypot's sessions after
@@ -48,8 +49,9 @@ class WeakSshdSetting(Detection):
     Posture says nothing of mining: the ratio is 0.
 
     What it misses.
-    Weak passwords of other users, who may guess as well; what PAM asks for; a second sshd with its own configuration;
-    what a firewall lets through.
+    Weak passwords of other users, who may guess as well; what PAM asks for; what a firewall lets through. A second
+    sshd whose file another user than root may write, that runs in a container, or that is another program is not
+    asked: `sshd -T` would run what somebody else has shaped. Coverage says so.
 
     What looks like it and is not.
     Cloud images whose root has no password, with `permitrootlogin yes`; two factors through keyboard-interactive; a
@@ -80,23 +82,44 @@ class WeakSshdSetting(Detection):
     params: ClassVar[Mapping[str, object]] = {}
 
     def judge(self, candidates_rows: Sequence[Row], facts: Facts) -> Iterable[Finding]:
-        """One finding a host and weakness, by its last look."""
+        """One finding a host, server and weakness, by its last look."""
         for first, rows in candidates(candidates_rows, "asset"):
-            last = _last(rows)
-            for weak in _weaknesses(last):
-                cited = [last[name] for name in weak.names if name in last]
-                yield build_finding(
-                    self.meta,
-                    fact_key=weak.key,
-                    assets=(AssetRef("host", str(first["asset"])),),
-                    because=f"sshd on {first['asset']} {weak.words}",
-                    first_seen=min(instant(row["time"]) for row in cited),
-                    last_seen=max(instant(row["time"]) for row in cited),
-                    llr=0.0,
-                    confidence=Confidence.HIGH,
-                    severity=weak.severity,
-                    evidence=evidence_of(cited, SHOWN),
-                )
+            for server, last in _last_of_each(rows):
+                yield from self._of_server(str(first["asset"]), server, last)
+
+    def _of_server(self, host: str, server: str, last: Mapping[str, Row]) -> Iterable[Finding]:
+        """One finding a weakness.
+
+        Args:
+            server: its command line; empty for the one that reads the usual file.
+        """
+        for weak in _weaknesses(last):
+            cited = [last[name] for name in weak.names if name in last]
+            yield build_finding(
+                self.meta,
+                fact_key=f"{weak.key} {server}".strip(),
+                assets=(AssetRef("host", host),),
+                because=f"{f'the server `{server}`' if server else 'sshd'} on {host} {weak.words}",
+                first_seen=min(instant(row["time"]) for row in cited),
+                last_seen=max(instant(row["time"]) for row in cited),
+                llr=0.0,
+                confidence=Confidence.HIGH,
+                severity=weak.severity,
+                evidence=evidence_of(cited, SHOWN),
+            )
+
+
+def _last_of_each(rows: Sequence[Row]) -> Iterable[tuple[str, dict[str, Row]]]:
+    """Each server that the last look met, with its options of that look and root's account."""
+    accounts = [row for row in rows if row["kind"] == "user_account"]
+    by_server: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["kind"] != "user_account":
+            by_server.setdefault(str(row["server"]), []).append(row)
+    looked_at = max((instant(row["time"]) for row in rows), default=None)
+    for server, own in sorted(by_server.items()):
+        if not server or any(instant(row["time"]) == looked_at for row in own):
+            yield server, _last([*own, *accounts])
 
 
 def _last(rows: Sequence[Row]) -> dict[str, Row]:
@@ -113,8 +136,6 @@ def _weaknesses(last: Mapping[str, Row]) -> Iterable[_Weak]:
     def value(name: str, default: str) -> str:
         return str(last[name]["value"]).strip().lower() if name in last else default
 
-    if not any(row["kind"] == "sshd_option" for row in last.values()):
-        return
     locked = "password=locked" in value("root's account", "")
     prompts = _prompts(value)
     if value("permitrootlogin", "prohibit-password") == "yes" and prompts and not locked:
