@@ -2,8 +2,8 @@
 -- configuration of its own are named by it: `[sshd -f /opt/ssh.conf] permitrootlogin`.
 WITH setting AS (
     SELECT
-        asset, time, kind, regexp_extract(name, '^[[](sshd .*)[]] ', 1) AS server,
-        regexp_replace(name, '^[[]sshd .*[]] ', '') AS name, value, file_path, file_line, path, line, frame,
+        asset, time, kind, regexp_extract(name, '^.(sshd .*)] ', 1) AS server,
+        regexp_replace(name, '^.sshd .*] ', '') AS name, value, file_path, file_line, path, line, frame,
         byte_offset
     FROM host_setting
     WHERE asset IS NOT NULL AND value IS NOT NULL AND (kind = 'sshd_option' OR (kind = 'user_account' AND name = 'root'))
