@@ -114,6 +114,28 @@ def test_a_stop_takes_a_drill_back_and_ends_the_command(number: signal.Signals) 
     assert not _working_in(made)
 
 
+@pytest.mark.slow
+def test_what_a_killed_drill_left_is_removed_by_the_next_one_and_said() -> None:
+    process = subprocess.Popen([sys.executable, "-m", "davylamp", "drill", "b", "--observe", "60s"])
+    made: set[Path] = set()
+    for _ in range(100):
+        if made := _folders_of_children(process.pid):
+            break
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    again = [sys.executable, "-m", "davylamp", "drill", "b", "--observe", "1s"]
+    subprocess.run(again, capture_output=True, timeout=300, check=False)
+    assert made
+    assert all(place.exists() for place in made)  # its miner still runs, and ends by itself
+    for pid in _working_in(made):
+        os.kill(pid, signal.SIGKILL)
+    ended = subprocess.run(again, capture_output=True, timeout=300, check=False)
+    assert not any(place.exists() for place in made)
+    for place in made:
+        assert f"removed what a drill that was killed had left: {place}\n".encode() in ended.stderr
+
+
 def _folders_of_children(pid: int) -> set[Path]:
     """Scratch folders that our own drill's processes work in; somebody else may play drills here as well."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()

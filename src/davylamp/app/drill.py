@@ -20,6 +20,7 @@ from davylamp.app.scan_host import SUSPECT_OBSERVE_S, scan_host
 from davylamp.errors import UsageError
 from davylamp.kit import registry
 from davylamp.kit.drill import CAUGHT, Drill
+from davylamp.kit.emulation.leftovers import CASE_PREFIX, mark
 from davylamp.kit.emulation.stage import Stage
 
 # A look-alike may raise an eyebrow once; two findings or an incident are a false alarm (issue of the score sheet).
@@ -90,8 +91,10 @@ def run_drill(
     if reason := drill.could_play():
         return outcome(COULD_NOT_PLAY, reason=reason)
     length_s = None if observe_s is None else max(observe_s, meta.observe_s or 0.0)
-    case = Path(tempfile.mkdtemp(prefix="davylamp-drill-")) if keep is None else keep
+    case = Path(tempfile.mkdtemp(prefix=CASE_PREFIX)) if keep is None else keep
     try:
+        if keep is None:
+            mark(case)
         with _stoppable() as asked, Stage((length_s or SUSPECT_OBSERVE_S) + MARGIN_S, seed) as stage:
             began_s = time.monotonic()
             try:

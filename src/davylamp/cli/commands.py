@@ -71,6 +71,7 @@ def _drill(options: argparse.Namespace) -> int:
     from davylamp.app.drill import chosen_drills, run_drill
     from davylamp.app.exit_codes import NOT_AS_EXPECTED, READ_ALL
     from davylamp.cli.progress import progress_on
+    from davylamp.kit.emulation.leftovers import remove_leftovers
     from davylamp.report.terminal.drills import outcome_line, summary_line
 
     drills = chosen_drills(options.drills)
@@ -78,6 +79,8 @@ def _drill(options: argparse.Namespace) -> int:
         for drill in drills:
             sys.stdout.write(f"{drill.meta.letter}  {drill.meta.uid:<26} {drill.meta.title}\n")
         return READ_ALL
+    for folder in remove_leftovers():
+        sys.stderr.write(f"removed what a drill that was killed had left: {folder}\n")
     outcomes = []
     for drill in drills:
         with progress_on(sys.stderr) as progress:

@@ -21,6 +21,7 @@ from typing import Any
 
 from davylamp.errors import UsageError
 from davylamp.kit.emulation.disguise import SETTINGS_NAME, memory_image
+from davylamp.kit.emulation.leftovers import STAGE_PREFIX, mark, stage_parents
 
 _LAUNCHER = "from davylamp.kit.emulation.roles import main\nraise SystemExit(main())\n"
 
@@ -138,6 +139,7 @@ class Stage:
             except OSError:
                 continue
             self._groups.append(made)
+            mark(self.folder, self._groups)
             return made
         return None
 
@@ -230,12 +232,14 @@ def _loopback_address() -> str:
 
 def _scratch() -> Path:
     """A folder that is no temporary one: that a program lies in `/tmp` is a clue of its own, which a drill names."""
-    for parent in (Path("/opt"), Path.home() / ".cache", Path(tempfile.gettempdir())):
+    for parent in stage_parents():
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix="drill-", dir=parent))
+            folder = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=parent))
+            mark(folder)
         except OSError:
             continue
+        return folder
     raise UsageError("no folder can be made for the drill", where="/opt", hint="df -h /opt")
 
 
