@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from davylamp.app.scan import ScanRequest, scan
-from tests.journeys.story import ATTACKER, POOL, POOL_NAME, write_story
+from tests.journeys.story import ATTACKER, LOGIN_AT, POOL, POOL_NAME, VICTIM, write_story
 
 
 @pytest.fixture(scope="module", params=[1, 2])
@@ -110,3 +111,31 @@ def test_a_record_of_the_future_changes_nothing(tmp_path: Path, host: str) -> No
 
 def _units(document: dict[str, Any]) -> list[str]:
     return [finding["unit"] for finding in document["findings"]]
+
+
+def test_what_ran_when_its_evidence_ended_is_taken_to_run(tmp_path: Path) -> None:
+    """Log-ins hours later say nothing of the miner; flows of the machine without the pool do."""
+    folder = write_story(tmp_path / "evidence", seed=1)
+    (folder / "cpu-web1.csv").unlink()
+    (folder / "later.log").write_text(
+        f"{LOGIN_AT + timedelta(hours=9):%FT%T}+00:00 web1 sshd[9]: Accepted publickey for ops from 192.0.2.10 "
+        "port 51000 ssh2\n",
+        encoding="ascii",
+    )
+    running = _cost(folder, tmp_path / "case")
+    assert running["run_rate_usd_per_hour"] > 0
+    assert any("is taken to run" in line for line in running["basis"])
+
+    start_s = int((LOGIN_AT + timedelta(hours=9)).timestamp())
+    (folder / "flow.log").write_text(
+        f"2 123456789012 eni-1 {VICTIM} 192.0.2.80 50000 443 6 10 900 {start_s} {start_s + 60} ACCEPT OK\n"
+        f"2 123456789012 eni-1 192.0.2.80 {VICTIM} 443 50000 6 10 900 {start_s} {start_s + 60} ACCEPT OK\n",
+        encoding="ascii",
+    )
+    assert _cost(folder, tmp_path / "case")["run_rate_usd_per_hour"] == 0
+
+
+def _cost(folder: Path, case: Path) -> dict[str, Any]:
+    [incident] = scan(ScanRequest(paths=(str(folder),), case_folder=case)).document["incidents"]
+    cost: dict[str, Any] = incident["cost"]
+    return cost

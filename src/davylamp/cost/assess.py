@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,10 +10,11 @@ from davylamp.cost.bill import Bill, total
 from davylamp.cost.launched import bill_launched, bill_limits, bill_requested
 from davylamp.cost.price_book import PriceBook
 from davylamp.cost.stolen import bill_stolen
-from davylamp.cost.windows import Segment, at_rest, close_known_ends, disjoint_segments, stopped_at
+from davylamp.cost.windows import RUNNING_SLACK, Segment, at_rest, close_known_ends, disjoint_segments, stopped_at
 from davylamp.model.asset import Asset
 from davylamp.model.money import Cost
 from davylamp.model.usage import ComputeUsage
+from davylamp.units import format_duration
 
 
 def assess(
@@ -22,6 +23,7 @@ def assess(
     book: PriceBook,
     now_at: datetime,
     ends: Mapping[str, datetime] | None = None,
+    seen_until: Callable[[str], datetime] | None = None,
 ) -> Cost:
     """The cost of an incident.
 
@@ -30,6 +32,7 @@ def assess(
         assets: assets by name.
         now_at: end of the evidence; open windows are counted up to it.
         ends: instance id -> when it was stopped or terminated for good; it costs nothing from then on.
+        seen_until: asset -> until when evidence could have shown its use; the end of all evidence when not given.
     """
     known_ends = ends or {}
     stolen: dict[str, list[ComputeUsage]] = {}
@@ -52,9 +55,14 @@ def assess(
         if owner & set(started):
             bills.append(Bill(basis=(f"{name}: started by the attacker, priced as that and not as stolen too",)))
             continue
-        segments = _segments(stolen[name], now_at, known_ends.get(asset.instance_id if asset is not None else name))
-        bills.append(bill_stolen(name or "unnamed machine", asset, segments, book))
-    resources = {key: _segments(close_known_ends(started[key]), now_at, known_ends.get(key)) for key in sorted(started)}
+        ended_at = known_ends.get(asset.instance_id if asset is not None else name)
+        own_end_at = seen_until(name) if seen_until else now_at
+        segments = _segments(stolen[name], now_at, ended_at, own_end_at)
+        bill = bill_stolen(name or "unnamed machine", asset, segments, book)
+        bills.append(replace(bill, basis=(*bill.basis, *_taken_to_run(name, segments, own_end_at, now_at))))
+    resources = {
+        key: _segments(close_known_ends(started[key]), now_at, known_ends.get(key), now_at) for key in sorted(started)
+    }
     launched = bill_launched(resources, book)
     asked = bill_requested([requested[key] for key in sorted(requested) if key not in started], book)
     return _cost(
@@ -74,10 +82,21 @@ def _beyond(asked: Bill, launched: Bill) -> Bill:
     return replace(asked, exposure_24h_usd=beyond_usd, basis=(*asked.basis, said))
 
 
-def _segments(usages: Sequence[ComputeUsage], now_at: datetime, ended_at: datetime | None) -> list[Segment]:
+def _taken_to_run(name: str, segments: Sequence[Segment], own_end_at: datetime, now_at: datetime) -> Iterator[str]:
+    silent = now_at - own_end_at
+    if segments and segments[-1].running and segments[-1].ended_at < now_at - RUNNING_SLACK and silent > RUNNING_SLACK:
+        yield (
+            f"{name}: what could show its use ends {format_duration(silent.total_seconds())} before the rest of the "
+            "evidence; what ran then is taken to run, and nothing is counted for the time between"
+        )
+
+
+def _segments(
+    usages: Sequence[ComputeUsage], now_at: datetime, ended_at: datetime | None, seen_until: datetime
+) -> list[Segment]:
     if ended_at is None or ended_at > now_at:
-        return disjoint_segments(usages, now_at)
-    return at_rest(disjoint_segments(stopped_at(usages, ended_at), now_at), ended_at)
+        return disjoint_segments(usages, now_at, seen_until)
+    return at_rest(disjoint_segments(stopped_at(usages, ended_at), now_at, seen_until), ended_at)
 
 
 def _resource_key(usage: ComputeUsage) -> str:

@@ -62,10 +62,11 @@ def at_rest(segments: Sequence[Segment], ended_at: datetime) -> list[Segment]:
     return [replace(each, running=each.running and each.ended_at > ended_at) for each in segments]
 
 
-def disjoint_segments(usages: Iterable[ComputeUsage], now_at: datetime) -> list[Segment]:
+def disjoint_segments(usages: Iterable[ComputeUsage], now_at: datetime, seen_until: datetime) -> list[Segment]:
     """Segments in time order in which the weightiest usage of each moment stands for all.
 
-    Several findings that speak of one machine at one time speak of the same theft.
+    Several findings that speak of one machine at one time speak of the same theft. It still runs when it was seen at
+    the end of what could have shown it (`seen_until`).
     """
     live = [usage for usage in usages if usage.started_at < _end_of(usage, now_at)]
     borders = sorted({usage.started_at for usage in live} | {_end_of(usage, now_at) for usage in live})
@@ -74,7 +75,7 @@ def disjoint_segments(usages: Iterable[ComputeUsage], now_at: datetime) -> list[
         active = [usage for usage in live if usage.started_at <= start and _end_of(usage, now_at) >= end]
         if active:
             _extend(segments, Segment(_together(active), start, end, running=False))
-    if segments and segments[-1].ended_at >= now_at - RUNNING_SLACK:
+    if segments and segments[-1].ended_at >= min(now_at, seen_until) - RUNNING_SLACK:
         segments[-1] = replace(segments[-1], running=True)
     return segments
 
