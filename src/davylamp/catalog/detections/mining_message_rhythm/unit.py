@@ -86,8 +86,9 @@ class MiningMessageRhythm(Detection):
     Connections over 20 kB/s are not looked at: 256 miners behind one proxy stay under 8 kB/s.
 
     What it misses.
-    A short connection at slow shares (8 of 24 caught at five minutes and a share in two; a minute needs three shares
-    and two jobs); work that is polled and never
+    A look into which one push fell, or none: under four minutes two are needed, from there on three, and below that
+    nothing is judged, however many shares there are (jobs come 10 to 60 s apart, so 20 s often hold one). A short
+    connection at slow shares (8 of 24 caught at five minutes and a share in two; a minute needs three shares); work that is polled and never
     pushed (HTTP getwork: `mining_dialogue` reads it where it is clear); a client that answers every
     job at once (an old bfgminer did, in clear); blanks of random number before line ends, which blur
     sizes (a quarter of such connections); polls and jobs on timers that beat together, which look like
