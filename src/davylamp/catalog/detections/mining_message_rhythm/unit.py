@@ -88,12 +88,12 @@ class MiningMessageRhythm(Detection):
     What it misses.
     A look into which one push fell, or none: under four minutes two are needed, from there on three, and below that
     nothing is judged, however many shares there are (jobs come 10 to 60 s apart, so 20 s often hold one). A short
-    connection at slow shares (8 of 24 caught at five minutes and a share in two; a minute needs three shares); work that is polled and never
-    pushed (HTTP getwork: `mining_dialogue` reads it where it is clear); a client that answers every
-    job at once (an old bfgminer did, in clear); blanks of random number before line ends, which blur
-    sizes (a quarter of such connections); polls and jobs on timers that beat together, which look like
-    answers in two parts; Stratum version 2 from the middle on; dummy traffic. It needs message sizes and times, so
-    flow logs do not feed it.
+    connection at slow shares (8 of 24 caught at five minutes and a share in two; a minute needs three shares); work
+    that is polled and never pushed (HTTP getwork: `mining_dialogue` reads it where it is clear); a client that
+    answers every job at once (an old bfgminer did, in clear); blanks of random number before line ends, which blur
+    sizes (a quarter of such connections); polls and jobs on timers that beat together, which look like answers in
+    two parts; Stratum version 2 from the middle on; dummy traffic. It needs message sizes and times, so flow logs
+    do not feed it.
 
     What looks like it and is not.
     MQTT with subscriptions (tiny acknowledgements, publishing on a timer, pushes acknowledged by the

@@ -58,10 +58,10 @@ class SocketMessageLattice(Detection):
     at (`bytes_per_s_most`, as in `mining_message_rhythm`).
 
     What it misses.
-    Fewer than three shares and two jobs in the look: a look into which one push fell, or none, is not judged, however
-    many shares it holds (jobs come 10 to 60 s apart, so 20 s often hold one); shares in two segments (Zcash's 2.8 kB); padding and blanks of
-    random number; two dialogues in one connection (a proxy with several miners speaks too densely for looks of ten
-    seconds); connections without an owner that the sensor could see.
+    Fewer than three shares and two jobs in the look: a look into which one push fell, or none, is not judged,
+    however many shares it holds (jobs come 10 to 60 s apart, so 20 s often hold one); shares in two segments
+    (Zcash's 2.8 kB); padding and blanks of random number; two dialogues in one connection (a proxy with several
+    miners speaks too densely for looks of ten seconds); connections without an owner that the sensor could see.
 
     What looks like it and is not.
     Answers in two parts (the second follows its request), leases and watches on timers, tickers and health checks

@@ -73,9 +73,10 @@ class SteadyComputeThinSocket(Detection):
     What it misses.
     A miner whose talk goes through another program that has not started it and that it reaches by other ways than a
     connection (a pipe, shared memory); workers that live for seconds each; one that shares a process with a busy
-    server; GPU mining, which burns no CPU; less than a twentieth of a core. What the connection says is not weighed: one
-    message in the look is "it moved". Whether those are shares and jobs the detections of messages judge, and they need
-    two pushes in the look; where one fell into it, this finding stands alone and is no incident.
+    server; GPU mining, which burns no CPU; less than a twentieth of a core. What the connection says is not
+    weighed: one message in the look is "it moved". Whether those are shares and jobs the detections of messages
+    judge, and they need two pushes in the look; where one fell into it, this finding stands alone and is no
+    incident.
 
     What looks like it and is not.
     Executors of Spark, Ray and Dask, BOINC and Folding clients, training that reports to a tracker, a debugger's
