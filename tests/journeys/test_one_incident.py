@@ -85,6 +85,22 @@ def test_two_kinds_of_evidence_are_enough(tmp_path: Path, kinds: tuple[str, ...]
     assert incident["probability"] >= 0.9
 
 
+def test_a_listed_name_without_a_pool_s_shape_asked_once_and_the_cpu_floor_are_enough(tmp_path: Path) -> None:
+    """A miner asks once and stays connected; behind a CNAME nothing is told by the shape of what it asked."""
+    story = write_story(tmp_path / "evidence")
+    log = story / "dnsmasq.log"
+    asked = log.read_text(encoding="utf-8").replace(f"reply {POOL_NAME}", "reply ").replace(POOL_NAME, "cdn.acme.test")
+    chain = f"reply cdn.acme.test is <CNAME>\nSTAMP reply {POOL_NAME} is"
+    stamp = next(line for line in asked.splitlines() if "cdn.acme.test" in line).partition("query")[0]
+    log.write_text(asked.replace("reply  is", chain).replace("STAMP ", stamp), encoding="utf-8")
+    paths = tuple(str(story / name) for name in ("dnsmasq.log", "cpu-web1.csv"))
+    request = ScanRequest(paths=paths, assets_file=story / "davylamp.toml", case_folder=tmp_path / "case")
+    document = scan(request).document
+    assert "pool_like_name" not in {each["unit"] for each in document["findings"]}
+    [incident] = document["incidents"]
+    assert incident["probability"] >= 0.9
+
+
 def test_one_kind_of_weak_evidence_is_not(tmp_path: Path) -> None:
     story = write_story(tmp_path / "evidence")
     for name in ("dnsmasq.log", "cpu-web1.csv", "cpu-web2.csv"):

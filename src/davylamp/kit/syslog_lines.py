@@ -31,6 +31,8 @@ _AFTER_TAG = r"(?: <[^>]*>)?: *"
 # Solaris repeats facility and severity before the text: `sshd[1]: [ID 800047 auth.info] Accepted ...`.
 _MESSAGE_ID = r"^\[ID [0-9]+ [a-z0-9.]+\] "
 _ELEMENTS = r'(?:-|(?:\[(?:[^\]\\"]|\\.|"(?:[^"\\]|\\.)*")*\])+)'
+# What journalctl writes between and around lines: `-- Boot 5c1d... --`, `-- Journal begins at ...; ends at ... --`.
+_BANNER = "^-- [A-Z].* --$"
 # A line of every 64 carries its day along so that a new year can be seen in programs' lines that
 # give no event; around new year, and in short files, every line does.
 _MARKED = "(line < 10000 OR line % 64 = 0 OR month IN (1, 12))"
@@ -195,7 +197,7 @@ _PLAIN_INSTANT = f"""CASE WHEN ends_with(plain.stamp, 'Z') OR ends_with(plain.st
         WHEN substr(plain.stamp, -3, 1) = ':' THEN {_instant("left(plain.stamp, -6)", "right(plain.stamp, 6)")}
         ELSE {_instant("left(plain.stamp, -5)", "right(plain.stamp, 5)")} END"""
 _HEADED = f"""line, byte_offset, is_needed, is_stamped, has_year, month, day,
-        CASE WHEN NOT is_stamped THEN trim(text) = '' ELSE FALSE END AS is_blank,
+        CASE WHEN is_stamped THEN FALSE ELSE trim(text) = '' OR regexp_matches(text, {literal(_BANNER)}) END AS is_blank,
         CASE WHEN month IS NOT NULL THEN TRY_CAST(head.first AS INTEGER) END AS year,
         CASE WHEN month IS NULL THEN NULL WHEN is_plain THEN substr(plain.stamp, 8) ELSE head.second END AS clock,
         CASE WHEN month IS NOT NULL THEN NULL WHEN is_plain THEN {_PLAIN_INSTANT}

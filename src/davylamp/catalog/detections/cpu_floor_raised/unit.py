@@ -126,8 +126,8 @@ class CpuFloorRaised(Detection):
         "hourly_reference_least_s": 4 * 86400,
         "judged_after_s": 86400,
         "large_rise_ratio": 0.25,
-        "llr": 2.9,
-        "small_rise_llr": 2.4,
+        "llr": 2.94,
+        "small_rise_llr": 2.44,
         "hourly_llr": 1.5,
     }
 

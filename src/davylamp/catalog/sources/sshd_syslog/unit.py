@@ -12,9 +12,11 @@ from davylamp.kit.sample import Sample
 from davylamp.kit.source import SqlPlan, SqlSource
 
 _YEARLESS = re.compile(r"^(?:<\d{1,3}>)?[A-Z][a-z]{2} {1,2}\d{1,2} \d{2}:")
-# Host and program, or a program alone: what makes a stamped line a syslog line and no CSV or web log.
+# Host and program, or a program alone: what makes a stamped line a syslog line and no CSV or web log. RFC 5424 has a
+# process and a message id after them, and structured data.
 _SYSLOG = re.compile(
-    rf"{syslog_lines.STAMP}(?:Z|[+-]\d{{2}}:?\d{{2}})?:? {{1,2}}(?:<[^>]*> )?(?:[^ ]+ ){{0,2}}[^ ,;\"{{}}]+(?::| -|$)"
+    rf"{syslog_lines.STAMP}(?:Z|[+-]\d{{2}}:?\d{{2}})?:? {{1,2}}(?:<[^>]*> )?"
+    r"(?:(?:[^ ]+ ){0,2}[^ ,;\"{}]+(?::| -|$)|(?:[^ ,;\"{}]+ ){4}(?:-|\[))"
 )
 _SSHD = re.compile(rf"{syslog_lines.STAMP}[^ ]* {{1,2}}(?:[^ ]+ ){{0,2}}(?:[^ ]*/)?sshd(?:-session|-auth)?[\[(: ]")
 _SPACED = re.compile(r"^\d{4}-\d\d-\d\d \d\d:")
