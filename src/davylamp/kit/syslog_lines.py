@@ -197,7 +197,8 @@ _PLAIN_INSTANT = f"""CASE WHEN ends_with(plain.stamp, 'Z') OR ends_with(plain.st
         WHEN substr(plain.stamp, -3, 1) = ':' THEN {_instant("left(plain.stamp, -6)", "right(plain.stamp, 6)")}
         ELSE {_instant("left(plain.stamp, -5)", "right(plain.stamp, 5)")} END"""
 _HEADED = f"""line, byte_offset, is_needed, is_stamped, has_year, month, day,
-        CASE WHEN is_stamped THEN FALSE ELSE trim(text) = '' OR regexp_matches(text, {literal(_BANNER)}) END AS is_blank,
+        CASE WHEN is_stamped THEN FALSE
+            ELSE trim(text) = '' OR regexp_matches(text, {literal(_BANNER)}) END AS is_blank,
         CASE WHEN month IS NOT NULL THEN TRY_CAST(head.first AS INTEGER) END AS year,
         CASE WHEN month IS NULL THEN NULL WHEN is_plain THEN substr(plain.stamp, 8) ELSE head.second END AS clock,
         CASE WHEN month IS NOT NULL THEN NULL WHEN is_plain THEN {_PLAIN_INSTANT}
