@@ -170,20 +170,16 @@ THEFTS = (container_theft, managed_theft, lambda who, at: accelerator_sweep(who,
 def test_launches_of_a_role_that_is_used_in_two_places_are_one_incident(
     theft: Callable[[Caller, datetime], list[Record]],
 ) -> None:
-    [made] = _incidents(Trail([*_own_work_without_builds(), *theft(pipeline_from("198.51.100.77"), BEGIN)]))
+    [made] = _incidents(Trail([*own_work(), *theft(pipeline_from("198.51.100.77"), BEGIN)]))
     assert made.entry_point is not None and "took compute" in made.entry_point.text
     assert "198.51.100.77" in made.entry_point.text and "assumed-role/Deploy" in made.entry_point.text
     assert abs(made.first_seen - BEGIN.replace(tzinfo=UTC)) < timedelta(minutes=5), "and nothing the owner did is in it"
     assert _incidents(Trail([*own_work(), *theft(pipeline(), BEGIN)])) == (), "from where it always called"
 
 
-def _own_work_without_builds() -> list[Record]:
-    return [record for record in own_work() if record["eventSource"] != "codebuild.amazonaws.com"]
-
-
 def test_a_role_of_hosted_runners_is_nowhere_unfamiliar() -> None:
     moving = [
-        {**record, "sourceIPAddress": f"{20 + int(str(record['eventTime'])[8:10])}.7.{number % 250}.9"}
+        {**record, "sourceIPAddress": f"{20 + (int(str(record['eventTime'])[8:10]) * 24 + number % 24) // 24}.7.3.9"}
         if record["sourceIPAddress"] == "203.0.113.20"
         else record
         for number, record in enumerate(own_work())

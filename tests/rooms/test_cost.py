@@ -298,6 +298,16 @@ def test_requested_compute_is_exposure_only() -> None:
     assert cost.exposure_24h_usd == pytest.approx(2 * 55.04 * 24)
 
 
+def test_what_was_launched_in_the_last_record_runs() -> None:
+    """The first of two launches was a minute ago, the second is the last that the evidence says."""
+    earlier, last = launched("i-1", "c5.2xlarge", 24.0 - 1 / 60), launched("i-2", "c5.2xlarge", 24.0)
+    cost = cost_of("", earlier, last)
+    assert cost.run_rate_usd_per_hour == pytest.approx(2 * 0.34)
+    assert cost.exposure_24h_usd == pytest.approx(2 * 0.34 * 24)
+    assert cost.billed_extra_usd == pytest.approx(0.34 / 60)
+    assert cost_of("", launched("i-3", "c5.2xlarge", 24.0, 24.0)).run_rate_usd_per_hour == 0
+
+
 def test_nothing_running_at_the_end_has_no_rate_now() -> None:
     cost = cost_of("c5.2xlarge", stolen(0, 2), now_h=10.0)
     assert (cost.run_rate_usd_per_hour, cost.exposure_24h_usd) == (0.0, 0.0)

@@ -10,7 +10,15 @@ from davylamp.cost.bill import Bill, total
 from davylamp.cost.launched import bill_launched, bill_limits, bill_requested
 from davylamp.cost.price_book import PriceBook
 from davylamp.cost.stolen import bill_stolen
-from davylamp.cost.windows import RUNNING_SLACK, Segment, at_rest, close_known_ends, disjoint_segments, stopped_at
+from davylamp.cost.windows import (
+    RUNNING_SLACK,
+    Segment,
+    at_rest,
+    close_known_ends,
+    disjoint_segments,
+    stopped_at,
+    with_just_begun,
+)
 from davylamp.model.asset import Asset
 from davylamp.model.money import Cost
 from davylamp.model.usage import ComputeUsage
@@ -60,9 +68,7 @@ def assess(
         segments = _segments(stolen[name], now_at, ended_at, own_end_at)
         bill = bill_stolen(name or "unnamed machine", asset, segments, book)
         bills.append(replace(bill, basis=(*bill.basis, *_taken_to_run(name, segments, own_end_at, now_at))))
-    resources = {
-        key: _segments(close_known_ends(started[key]), now_at, known_ends.get(key), now_at) for key in sorted(started)
-    }
+    resources = {key: _launched(started[key], now_at, known_ends.get(key)) for key in sorted(started)}
     launched = bill_launched(resources, book)
     asked = bill_requested([requested[key] for key in sorted(requested) if key not in started], book)
     return _cost(
@@ -97,6 +103,12 @@ def _segments(
     if ended_at is None or ended_at > now_at:
         return disjoint_segments(usages, now_at, seen_until)
     return at_rest(disjoint_segments(stopped_at(usages, ended_at), now_at, seen_until), ended_at)
+
+
+def _launched(usages: Sequence[ComputeUsage], now_at: datetime, ended_at: datetime | None) -> list[Segment]:
+    closed = close_known_ends(usages)
+    segments = _segments(closed, now_at, ended_at, now_at)
+    return segments if ended_at is not None else with_just_begun(segments, closed, now_at)
 
 
 def _resource_key(usage: ComputeUsage) -> str:

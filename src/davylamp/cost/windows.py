@@ -80,6 +80,14 @@ def disjoint_segments(usages: Iterable[ComputeUsage], now_at: datetime, seen_unt
     return segments
 
 
+def with_just_begun(segments: list[Segment], usages: Iterable[ComputeUsage], now_at: datetime) -> list[Segment]:
+    """Also what began at the last instant: a trail often ends with the launch. Nothing is billed yet, and it runs."""
+    begun = [usage for usage in usages if usage.ended_at is None and usage.started_at == now_at]
+    if not begun or any(segment.running for segment in segments):
+        return segments
+    return [*segments, Segment(_together(begun), now_at, now_at, running=True)]
+
+
 def _together(active: Sequence[ComputeUsage]) -> ComputeUsage:
     """The weightiest usage, or what several processes of one machine were measured to take together."""
     heaviest = max(active, key=_weight)

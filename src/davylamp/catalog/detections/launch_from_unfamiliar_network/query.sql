@@ -36,19 +36,19 @@ WHERE network IS NOT NULL
 ;
 WITH days AS (
   SELECT
-    c.account, c.principal, c.network, c.day, min(c.time) AS first_at,
-    row_number() OVER (PARTITION BY c.account, c.principal, c.network ORDER BY c.day) AS place
+    c.account, c.principal, c.network, c.day, min(c.time) AS first_at
   FROM call_origin AS c
   JOIN (SELECT DISTINCT account, principal FROM launch_call) AS l ON l.account = c.account AND l.principal = c.principal
   WHERE c.network IS NOT NULL
   GROUP BY c.account, c.principal, c.network, c.day
 ),
 used AS (
-  SELECT
-    account, principal, network, min(day) AS first_day, min(CASE WHEN place = 2 THEN day END) AS second_day,
-    min(first_at) AS first_at
+  SELECT account, principal, network, min(day) AS first_day, min(first_at) AS first_at
   FROM days
   GROUP BY account, principal, network
+),
+seen AS (
+  SELECT account, principal, min(first_day) AS first_day FROM used GROUP BY account, principal
 ),
 began AS (
   SELECT DISTINCT u.account, u.principal, u.first_day
@@ -61,12 +61,13 @@ active AS (
   JOIN days AS d ON d.account = b.account AND d.principal = b.principal AND d.day < b.first_day
   GROUP BY b.account, b.principal, b.first_day
 ),
--- From how many networks the principal had called before that day, and from how many of them on one day only.
+-- From how many networks the principal had called before that day, and how many of them were new when it was known.
 moved AS (
   SELECT
     b.account, b.principal, b.first_day, count(*) AS networks_count,
-    sum(CASE WHEN u.second_day IS NULL OR u.second_day >= b.first_day THEN 1 ELSE 0 END) AS once_count
+    sum(CASE WHEN u.first_day > s.first_day THEN 1 ELSE 0 END) AS moves_count
   FROM began AS b
+  JOIN seen AS s ON s.account = b.account AND s.principal = b.principal
   JOIN used AS u ON u.account = b.account AND u.principal = b.principal AND u.first_day < b.first_day
   GROUP BY b.account, b.principal, b.first_day
 ),
@@ -77,7 +78,7 @@ anybody AS (
   GROUP BY u.account, u.principal, u.network
 ),
 unfamiliar AS (
-  SELECT u.account, u.principal, u.network, u.first_at, m.networks_count, m.once_count, a.history_days_count
+  SELECT u.account, u.principal, u.network, u.first_at, m.networks_count, m.moves_count, a.history_days_count
   FROM used AS u
   JOIN active AS a ON a.account = u.account AND a.principal = u.principal AND a.first_day = u.first_day
   JOIN moved AS m ON m.account = u.account AND m.principal = u.principal AND m.first_day = u.first_day
@@ -128,7 +129,7 @@ cited AS (
   SELECT
     l.*, u.first_at, t.new_regions_count, t.new_services_count,
     coalesce(f.later_days_count, 0) AS later_days_count, coalesce(f.later_usual_days_count, 0) AS later_usual_days_count,
-    u.history_days_count, u.networks_count, u.once_count,
+    u.history_days_count, u.networks_count, u.moves_count,
     CASE WHEN p.program IS NULL AND l.program <> '' THEN 1 ELSE 0 END AS new_program,
     count(*) OVER (PARTITION BY l.account, l.principal, l.network) AS calls_count,
     row_number() OVER (

@@ -30,8 +30,8 @@ class LaunchFromUnfamiliarNetwork(Detection):
     A network is the first 16 bits of an IPv4 address and the first 32 of an IPv6 address, about what one provider has
     in one place: lines and offices change addresses within it. The history is the days before the network appeared; 5
     are needed (`history_days_count`, a working week, as in `compute_launch_burst`). How often the principal moves is
-    estimated as Good and Turing do for kinds never seen: (networks used on one day only + 0.5) / (days + 1) is the
-    probability that a day brings a new one. A stolen credential is used from elsewhere in nine of ten cases (a
+    what its history shows: (networks that appeared after its first day + 0.5) / (days + 1) is the probability that a
+    day brings a new one. A stolen credential is used from elsewhere in nine of ten cases (a
     judgement: thieves use rented machines and residential proxies, rarely the owner's network), so the ratio is
     0.9 / that probability, its natural log capped at 3.5: owners do move a build server once in a while, and on such a
     day they launch more. A role of hosted build runners, new almost every day, comes to nothing. Who moves and does
@@ -107,7 +107,7 @@ class LaunchFromUnfamiliarNetwork(Detection):
 
     def _llr(self, rows: Sequence[Row]) -> float:
         """Of a principal that moves every day nothing is new: its tools change with its images."""
-        moves_ratio = (number_of(rows[0], "once_count") + 0.5) / (number_of(rows[0], "history_days_count") + 1)
+        moves_ratio = (number_of(rows[0], "moves_count") + 0.5) / (number_of(rows[0], "history_days_count") + 1)
         moved = min(self.most_llr, math.log(self.stolen_ratio / moves_ratio))
         if moved < 1.0:
             return moved

@@ -53,6 +53,15 @@ hours AS (
   FROM compute
   GROUP BY account, principal, product, hour, day
 ),
+-- Regions in which the account had not used the product on any earlier day.
+spread AS (
+  SELECT c.account, c.principal, c.product, c.hour, count(DISTINCT c.region) AS new_regions_count
+  FROM compute AS c
+  JOIN (SELECT account, product, region, min(hour) AS first_hour FROM compute GROUP BY account, product, region) AS r
+    ON r.account = c.account AND r.product = c.product AND r.region = c.region
+  WHERE r.first_hour > c.hour - $apart_hours
+  GROUP BY c.account, c.principal, c.product, c.hour
+),
 products AS (
   SELECT account, product, min(hour) AS product_first_hour FROM hours GROUP BY account, product
 ),
@@ -89,8 +98,13 @@ judged AS (
   GROUP BY hours.account, hours.principal, hours.product, hours.hour
 ),
 looked_at AS (
-  SELECT * FROM judged
+  SELECT judged.*
+  FROM judged
+  LEFT JOIN spread
+    ON spread.account = judged.account AND spread.principal = judged.principal AND spread.product = judged.product
+    AND spread.hour = judged.hour
   WHERE earlier_days_count < $steady_days_count
+    OR coalesce(spread.new_regions_count, 0) >= $new_regions_count
     OR hour_calls_count >= $burst_calls_count
     AND (hour_calls_count >= 3 * earlier_calls_max_count OR own_age_hours < $apart_hours)
 ),

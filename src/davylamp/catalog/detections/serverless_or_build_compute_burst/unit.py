@@ -39,19 +39,20 @@ class ServerlessOrBuildComputeBurst(Detection):
     How it decides.
     Calls are taken by hour, and told together until a day passes without one. Usual is a service that the account
     used on three earlier days (`steady_days_count`), at least 20 hours before (`apart_hours`), unless the hour
-    holds ten calls (`burst_calls_count`) and either three times as many as any earlier day's busiest hour or a
-    principal that first used the service in the last 20 hours: what one team does daily makes a stranger's burst no
-    habit. Natural log: 1.5 for a service the account never used in at
-    least 24 hours of evidence (`history_least_hours`), 0 when the evidence is shorter or the service was used before;
-    +1.5 for a job that is large (accelerators, 8 vCPUs a piece, 32 in all: half and twice the campaign's task of 16),
-    +1 more for accelerators; +1 for ten calls within an hour, +0.5 for 30; +1 when the principal did so in three of
-    these services on the same evidence (AMBERSQUID's mark); +1 when in three regions (people work in one or two),
-    +2 more when large jobs were asked for in five (`sweep_regions_count`; AMBERSQUID was in 16, and what owners roll
-    out to all regions is small); -0.5 when all calls were refused; at most 5.5, or 7.5 with large jobs in five regions,
-    so that three such services are enough for an incident. Nothing below 2 (`least_llr`: every account starts with a
-    service once) is reported. Weights are judgements from public reports, not a fit. A job is priced until the evidence
-    ends, a build of CodeBuild for an hour (its default limit) unless the call sets another; of Batch's environments and
-    jobs the larger is priced, as one runs in the other.
+    holds three regions new to it in this service (`new_regions_count`), or ten calls (`burst_calls_count`) and
+    either three times as many as any earlier day's busiest hour or a principal that first used the service in the
+    last 20 hours: what one team does daily makes a stranger's burst no habit. Natural log: 1.5 for a service the
+    account never used in at least 24 hours of evidence (`history_least_hours`), 0 when the evidence is shorter or
+    the service was used before; +1.5 for a job that is large (accelerators, 8 vCPUs a piece, 32 in all: half and
+    twice the campaign's task of 16), +1 more for accelerators; +1 for ten calls within an hour, +0.5 for 30; +1
+    when the principal did so in three of these services on the same evidence (AMBERSQUID's mark); +1 when in three
+    regions (people work in one or two), +2 more when large jobs were asked for in five (`sweep_regions_count`;
+    AMBERSQUID was in 16, and what owners roll out to all regions is small); -0.5 when all calls were refused; at
+    most 5.5, or 7.5 with large jobs in five regions, so that three such services are enough for an incident.
+    Nothing below 2 (`least_llr`: every account starts with a service once) is reported. Weights are judgements from
+    public reports, not a fit. A job is priced until the evidence ends, a build of CodeBuild for an hour (its
+    default limit) unless the call sets another; of Batch's environments and jobs the larger is priced, as one runs
+    in the other.
 
     What it misses.
     A service the account uses daily, at its usual sizes; runs inside what exists already (a poisoned build);
@@ -87,6 +88,7 @@ class ServerlessOrBuildComputeBurst(Detection):
         "steady_days_count": 3,
         "apart_hours": 20,
         "burst_calls_count": 10,
+        "new_regions_count": 3,
         "rows_count": 200,
     }
     history_least_hours = 24
