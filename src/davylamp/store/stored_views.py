@@ -9,6 +9,7 @@ from davylamp.kit.engine import Engine, literal
 from davylamp.model.event_class import EventClass
 from davylamp.model.events import EVENT_CLASSES
 from davylamp.store.case import StoredPart
+from davylamp.store.repeats import may_repeat, without_repeats
 
 # What sshd tells the audit repeats what it tells syslog, under the same pid and source; counted twice it would make a
 # forgetful user a guesser. A day and an hour apart at most, because syslog's clock may be local time.
@@ -43,6 +44,9 @@ def create_stored_views(
     for name, event_class in EVENT_CLASSES.items():
         window = (None, None) if name in _TIMELESS else (since, until)
         stored = _stored(event_class, parts.get(name, ()), *window)
+        if may_repeat(name) and len(parts.get(name, ())) > 1:
+            engine.execute(f"CREATE OR REPLACE VIEW {name}_all AS {stored}")
+            stored = without_repeats(engine, name, f"{name}_all")
         if name == "authentication" and any(_AUDIT_SOURCE in part.file for part in parts.get(name, ())):
             engine.execute(f"CREATE OR REPLACE VIEW authentication_read AS {stored}")
             stored = _WITHOUT_REPEATS
