@@ -78,3 +78,13 @@ def test_two_trails_of_one_account_launch_once(tmp_path: Path) -> None:
     (folder / "bus.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
     bursts = [each for each in scanned(folder)["findings"] if each["unit"] == "compute_launch_burst"]
     assert any("6 x g4dn.12xlarge" in each["because"] for each in bursts), [each["because"] for each in bursts]
+
+
+def test_records_numbered_anew_in_each_file_are_all_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    calls = accelerator_sweep(thief(), START + timedelta(days=3), 3)
+    for number, call in enumerate(calls):
+        (folder / f"{number}.json").write_text(json.dumps({"Records": [{**call, "eventID": "1"}]}), encoding="utf-8")
+    [burst] = [each for each in scanned(folder)["findings"] if each["unit"] == "compute_launch_burst"]
+    assert "6 x g4dn.12xlarge" in burst["because"]

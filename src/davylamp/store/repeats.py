@@ -9,6 +9,8 @@ from davylamp.kit.engine import Engine
 
 # What is one attempt: nothing else has these in one second. Stamps differ in what they show below it.
 _ATTEMPT = "device_name, process_pid, src_ip, src_port, user_name, status, auth_method, floor(epoch(time))"
+# An id alone is not enough: evidence that was written by hand or by a tool may number its records anew in each file.
+_CALL = "event_uid, time, account_uid, region, service, operation, src_ip, request, response"
 # Whether there is anything to look for: two files that tell of one host at one time, calls whose id comes twice.
 _SUSPECTED: Mapping[str, str] = {
     "authentication": """
@@ -23,32 +25,23 @@ JOIN told AS other
 """,
     "api_activity": "SELECT count(event_uid) - count(DISTINCT event_uid) AS found_count FROM {rows}",
 }
-_REPEATED: Mapping[str, str] = {
-    # Within one file the same may come several times: three passwords typed in one connection.
-    "authentication": f"""
+# Within one file the same may come several times: three passwords typed in one connection.
+_REPEATED = """
 SELECT path, line, byte_offset
 FROM (
-  SELECT
-    path, line, byte_offset,
-    row_number() OVER (PARTITION BY {_ATTEMPT}, nth ORDER BY path) AS place
+  SELECT path, line, byte_offset, row_number() OVER (PARTITION BY {same}, nth ORDER BY path) AS place
   FROM (
-    SELECT
-      *, row_number() OVER (PARTITION BY path, {_ATTEMPT} ORDER BY line, byte_offset) AS nth
-    FROM {{rows}}
-    WHERE process_pid IS NOT NULL AND src_port IS NOT NULL
+    SELECT *, row_number() OVER (PARTITION BY path, {same} ORDER BY line, byte_offset) AS nth FROM {rows} WHERE {where}
   ) AS counted
 ) AS placed
 WHERE place > 1
-""",
-    "api_activity": """
-SELECT path, line, byte_offset
-FROM (
-  SELECT path, line, byte_offset, row_number() OVER (PARTITION BY event_uid ORDER BY path, line, byte_offset) AS place
-  FROM {rows}
-  WHERE event_uid IS NOT NULL
-) AS placed
-WHERE place > 1
-""",
+"""
+_SAME: Mapping[str, tuple[str, str]] = {
+    "authentication": (_ATTEMPT, "process_pid IS NOT NULL AND src_port IS NOT NULL"),
+    "api_activity": (
+        _CALL,
+        "event_uid IN (SELECT event_uid FROM {rows} GROUP BY event_uid HAVING count(DISTINCT path) > 1)",
+    ),
 }
 _WITHOUT = """
 SELECT told.* FROM {rows} AS told
@@ -74,5 +67,6 @@ def without_repeats(engine: Engine, name: str, rows: str) -> str:
     [found] = engine.rows(_SUSPECTED[name].format(rows=rows))
     if not found["found_count"]:
         return f"SELECT * FROM {rows}"
-    engine.keep(f"{name}_repeat", _REPEATED[name].format(rows=rows))
+    same, where = _SAME[name]
+    engine.keep(f"{name}_repeat", _REPEATED.format(same=same, rows=rows, where=where.format(rows=rows)))
     return _WITHOUT.format(rows=rows, name=name)
