@@ -68,6 +68,6 @@ def print_supported(mining: Sequence[float], benign: Sequence[float], leasts: Se
         fired = sum(score >= least for score in benign)
         bound = (fired + 2 * math.sqrt(fired) + 3) / len(benign)
         print(
-            f"score {least:.0f} and more: {recall:.3f} of {len(mining)} mining connections, {fired} of "
+            f"score {least:g} and more: {recall:.3f} of {len(mining)} mining connections, {fired} of "
             f"{len(benign)} judgeable benign ones; supported LLR {math.log(max(recall, 1e-4) / bound):.2f}"
         )

@@ -77,7 +77,8 @@ class MiningMessageRhythm(Detection):
     and at 3.3 below; how long was looked is told from the first and the last message and their number
     (`looked_for_s`), since the first share of a minute's look comes seconds after its beginning. Where no byte of
     content was seen, as with counters, whether TLS adds 22 to each size is unknown: it is clipped at 3.6
-    (`SIZES_ALONE_LLR_MOST`). 22 of the 34 mistakes are answers in two parts.
+    (`SIZES_ALONE_LLR_MOST`, measured by `bench/measure_sizes_alone.py`). 22 of the 34 mistakes are answers in two
+    parts.
     Stratum version 2 needs no TLS and its messages are shorter than any in JSON, so it is not weighed: a connection
     that opens by Noise as its specification says (64 bytes, then 234, none of them readable), whose frames are all
     38 bytes longer than a message can be short, with two shares of one of its sizes and two jobs, has LLR 5.3 (of
