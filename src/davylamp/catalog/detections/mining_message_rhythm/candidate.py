@@ -34,8 +34,8 @@ MET_OPEN = "established"
 """The kernel's word for the same: a connection that the host's sensor met when it was open already."""
 # Sizes alone, without a byte of content, hold 22 of TLS or none: receipts of a few bytes are not told from answers. Of
 # 24,000 minutes of benign twins read from counters each 0.2 s, 6,500 judgeable, 59 to 76 reach 3.6, and of 3,300
-# judgeable ones of miners 87 %: that supports 4.1 to 4.3 (two seeds of `python -m bench.measure_sizes_alone --miners 4000
-# --twins 24000`), of which half is held back for kinds of software that nobody thought of, as in `brief.py`.
+# judgeable ones of miners 87 %: that supports 4.1 to 4.3 (`python -m bench.measure_sizes_alone --miners 4000 --twins
+# 24000`, seeds 1 and 2), of which half is held back for kinds of software that nobody thought of, as in `brief.py`.
 SIZES_ALONE_LLR_MOST = 3.6
 
 
