@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from davylamp.app.look_again import _image_of, look_again
 from davylamp.app.scan import ScanRequest, scan
 from davylamp.app.watch_places import WatchPlaces
 from davylamp.app.watch_units import WATCH_SOURCES, watch_sources, watch_units
@@ -120,3 +122,30 @@ def test_a_judging_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
     ended = judged()
     assert ended.stderr.decode().strip() == ""
     assert b"usd_per_vcpu_hour" in ended.stdout
+
+
+def test_the_package_of_a_burners_image_is_asked_for_once_and_anew_when_it_runs_another(tmp_path: Path) -> None:
+    """A suspect is judged two or three times within its first minute; each question reads the package database."""
+    places = WatchPlaces(tmp_path)
+    places.state.mkdir(parents=True)
+    shutil.copy(EVIDENCE[0], places.state / "state-0000000001.jsonl")
+    os.utime(places.state / "state-0000000001.jsonl")
+
+    def told() -> list[Path]:
+        look_again(places, "a process has begun to burn CPU", [burner.pid], None)
+        return sorted(places.state.glob("burners-*.jsonl"))
+
+    with subprocess.Popen(["sh", "-c", "read word; exec sleep 60"], stdin=subprocess.PIPE) as burner:
+        assert burner.stdin is not None
+        try:
+            before = _image_of(burner.pid)
+            assert len(told()) == len(told()) == 1
+            burner.stdin.write(b"\n")
+            burner.stdin.close()
+            deadline = time.monotonic() + 10
+            while _image_of(burner.pid) == before and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert len(told()) == len(told()) == 2
+            assert '"image_path"' in told()[-1].read_text()
+        finally:
+            burner.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,9 @@ from davylamp.app.watch_places import WatchPlaces
 # What changed files do not tell (a module loaded, a port's service) is looked at again once an hour.
 AGAIN_S = 3600.0
 KEPT_COUNT = 8
+# A pid is not given to another process with the same image within so short a time, on a host that is not stormed to
+# make it so; what that one would lose is only whose package its image is.
+FRESH_S = 120.0
 FILE_CHANGED = "a watched file changed"
 
 
@@ -19,6 +23,9 @@ def look_again(places: WatchPlaces, why: str, pids: Sequence[int], boot_at: floa
     places.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     looks = sorted(places.state.glob("state-*.jsonl"))
     due = not looks or why == FILE_CHANGED or not 0 <= time.time() - looks[-1].stat().st_mtime < AGAIN_S
+    if not due and pids:
+        told = _told_images(places.state)
+        pids = [pid for pid in pids if (pid, _image_of(pid)) not in told]
     if due or pids:
         lines = _lines(due, pids, boot_at)
         _keep(places.state, "state" if due else "burners", lines)
@@ -46,6 +53,24 @@ def _lines(due: bool, pids: Sequence[int], boot_at: float | None) -> list[str]:
     else:
         table.tell(look, [pid for pid in pids if pid in table.stats], "snapshot")
     return lines
+
+
+def _told_images(folder: Path) -> set[tuple[int, str]]:
+    """Processes and images that an earlier judging has told of, just before: the package database is read once."""
+    told = set()
+    for file in folder.glob("burners-*.jsonl"):
+        if 0 <= time.time() - file.stat().st_mtime < FRESH_S:
+            for line in file.read_text(encoding="ascii").splitlines():
+                row = json.loads(line)
+                told.add((row.get("process_pid"), row.get("image_path") or ""))
+    return told
+
+
+def _image_of(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return "unreadable"
 
 
 def _keep(folder: Path, kind: str, lines: list[str]) -> None:
