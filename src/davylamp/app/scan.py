@@ -13,6 +13,7 @@ from typing import Any
 
 import davylamp
 from davylamp.app.engine_of_case import prepare_engine
+from davylamp.app.evidence_ends import EvidenceEnds
 from davylamp.app.exit_codes import exit_code
 from davylamp.app.follow_up import detect
 from davylamp.app.ingest_evidence import coverage_of, ingest_evidence
@@ -21,7 +22,6 @@ from davylamp.app.machine_ends import machine_ends
 from davylamp.app.named_processes import with_named_processes
 from davylamp.app.places import keep_as_last, new_case_folder
 from davylamp.app.progress import Progress, Silent
-from davylamp.app.seen_until import SeenUntil
 from davylamp.app.sensor_coverage import sensor_coverage
 from davylamp.correlate.incidents import correlate
 from davylamp.cost.assess import assess
@@ -144,10 +144,10 @@ def _judge(
     detected = detect(_chosen(request, blind.keys()), engine, prepared.facts, assets, watch.judging)
     detected = replace(detected, looks=(*detected.looks, *blind.values()))
     ends = machine_ends(engine)
-    seen_until = SeenUntil(engine, prepared.facts, prepared.ends_at)
+    evidence_end = EvidenceEnds(engine, prepared.facts, prepared.ends_at)
 
     def price(usages: Sequence[ComputeUsage]) -> Cost:
-        return assess(usages, assets, book, prepared.ends_at, ends, seen_until)
+        return assess(usages, assets, book, prepared.ends_at, ends, evidence_end)
 
     detected = replace(detected, findings=with_named_processes(detected.findings, engine))
     return detected, correlate(detected.findings, assets, price), assets

@@ -11,6 +11,22 @@ from davylamp.model.usage import ComputeUsage
 
 # Files of one scan end at different times; a use seen in the last hour of all evidence still runs.
 RUNNING_SLACK = timedelta(hours=1)
+# As between links of one story: what ended more than a day before all evidence says nothing of now.
+STALE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceEnd:
+    """Until when evidence could have shown what a machine does.
+
+    Args:
+        first_at: where the first of its kinds of evidence ends, of those that reach the last day of all evidence:
+            what was seen until then was not seen to stop.
+        last_at: where the last of them ends: what is open is counted up to here.
+    """
+
+    first_at: datetime
+    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +78,21 @@ def at_rest(segments: Sequence[Segment], ended_at: datetime) -> list[Segment]:
     return [replace(each, running=each.running and each.ended_at > ended_at) for each in segments]
 
 
-def disjoint_segments(usages: Iterable[ComputeUsage], now_at: datetime, seen_until: datetime) -> list[Segment]:
+def disjoint_segments(usages: Iterable[ComputeUsage], end: EvidenceEnd, now_at: datetime) -> list[Segment]:
     """Segments in time order in which the weightiest usage of each moment stands for all.
 
     Several findings that speak of one machine at one time speak of the same theft. It still runs when it was seen at
-    the end of what could have shown it (`seen_until`).
+    the end of what could have shown it, and that is not long ago.
     """
-    live = [usage for usage in usages if usage.started_at < _end_of(usage, now_at)]
-    borders = sorted({usage.started_at for usage in live} | {_end_of(usage, now_at) for usage in live})
+    live = [usage for usage in usages if usage.started_at < _end_of(usage, end.last_at)]
+    borders = sorted({usage.started_at for usage in live} | {_end_of(usage, end.last_at) for usage in live})
     segments: list[Segment] = []
-    for start, end in pairwise(borders):
-        active = [usage for usage in live if usage.started_at <= start and _end_of(usage, now_at) >= end]
+    for start, until in pairwise(borders):
+        active = [usage for usage in live if usage.started_at <= start and _end_of(usage, end.last_at) >= until]
         if active:
-            _extend(segments, Segment(_together(active), start, end, running=False))
-    if segments and segments[-1].ended_at >= min(now_at, seen_until) - RUNNING_SLACK:
+            _extend(segments, Segment(_together(active), start, until, running=False))
+    recent = end.last_at >= now_at - STALE
+    if recent and segments and segments[-1].ended_at >= min(now_at, end.first_at) - RUNNING_SLACK:
         segments[-1] = replace(segments[-1], running=True)
     return segments
 

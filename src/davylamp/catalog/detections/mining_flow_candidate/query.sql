@@ -27,14 +27,15 @@ WHERE crowded.ip IS NULL
   AND NOT regexp_matches(met.ip, $not_public)
 ;
 -- Few connections last, with packets both ways: a number for the pair of ends finds those without keeping any
--- address, a small one and whole seconds so that tens of millions of pairs fit in memory. Two connections that share
--- a number only bring each other along, and so does a second lost by rounding; what follows is exact.
+-- address, a small one and whole seconds, counted from the middle of what 32 bits hold (19 January 2038), so that tens
+-- of millions of pairs fit in memory. Two connections that share a number only bring each other along, and so does a
+-- second lost by rounding; what follows is exact.
 CREATE TEMPORARY TABLE lasting_connection AS
 SELECT number
 FROM (
     SELECT
         CAST(hash(src_ip, src_port, dst_ip, dst_port) % 2147483647 AS INTEGER) AS number,
-        CAST(epoch(time) AS INTEGER) AS start_s, CAST(epoch(end_time) AS INTEGER) AS end_s,
+        CAST(epoch(time) - 2147483648 AS INTEGER) AS start_s, CAST(epoch(end_time) - 2147483648 AS INTEGER) AS end_s,
         packets_out > 0 AS sent, packets_in > 0 AS got
     FROM network_activity_bare AS n
     JOIN uncrowded_remote AS remote ON remote.ip = n.dst_ip
@@ -43,7 +44,7 @@ FROM (
     UNION ALL
     SELECT
         CAST(hash(dst_ip, dst_port, src_ip, src_port) % 2147483647 AS INTEGER) AS number,
-        CAST(epoch(time) AS INTEGER) AS start_s, CAST(epoch(end_time) AS INTEGER) AS end_s,
+        CAST(epoch(time) - 2147483648 AS INTEGER) AS start_s, CAST(epoch(end_time) - 2147483648 AS INTEGER) AS end_s,
         packets_in > 0 AS sent, packets_out > 0 AS got
     FROM network_activity_bare AS n
     JOIN uncrowded_remote AS remote ON remote.ip = n.src_ip
@@ -51,7 +52,7 @@ FROM (
       AND dst_port >= 1024
 ) AS numbered
 GROUP BY number
-HAVING MAX(end_s) - MIN(start_s) > $span_s_fewest - 2 AND BOOL_OR(sent) AND BOOL_OR(got)
+HAVING CAST(MAX(end_s) AS BIGINT) - MIN(start_s) > $span_s_fewest - 2 AND BOOL_OR(sent) AND BOOL_OR(got)
 ;
 CREATE TEMPORARY TABLE thin_connection AS
 WITH outward AS (

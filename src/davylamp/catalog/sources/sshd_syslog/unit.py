@@ -77,7 +77,7 @@ class SshdSyslog(SqlSource):
     def recognize(self, sample: Sample) -> float:
         """Sure when sshd speaks in the head; likely for any other syslog, whose sshd lines may come later."""
         lines = [syslog_lines.usual(line) for line in sample.lines[:400] if line.strip()]
-        if not lines or sample.starts_json or b"\x00" in sample.head[:4096]:
+        if not lines or sample.starts_json:
             return 0.0
         syslog_count = sum(1 for line in lines if _SYSLOG.match(line[:300]))
         if syslog_count * 2 < len(lines):
