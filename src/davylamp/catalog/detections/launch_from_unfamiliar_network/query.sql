@@ -1,25 +1,34 @@
--- Every call's place: the principal's and the account's history is made of it.
-CREATE TEMPORARY VIEW call_origin AS
+-- Few addresses make many calls: the network of each is found once.
+CREATE TEMPORARY TABLE caller_place AS
 SELECT
-  account, principal, time, CAST(floor(epoch(time) / 86400) AS BIGINT) AS day, operation, service, read_only, error_code,
-  -- What comes over a private end point, and from a carrier's shared addresses, has no place of its own.
-  CASE WHEN NOT regexp_matches(
-    lower(src_ip),
-    '^(0[.]|10[.]|127[.]|169[.]254[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])[.]|f[cd][0-9a-f][0-9a-f]:|fe80:)'
-  ) THEN coalesce(
+  src_ip,
+  coalesce(
     nullif(regexp_extract(src_ip, '^([0-9]{1,3}[.][0-9]{1,3})[.][0-9]{1,3}[.][0-9]{1,3}$', 1), ''),
     nullif(regexp_extract(lower(src_ip), '^([0-9a-f]{1,4}:[0-9a-f]{0,4}):', 1), '')
-  ) END AS network,
-  regexp_extract(lower(coalesce(user_agent, '')), '^[^a-z0-9]*([a-z0-9._-]+)', 1) AS program,
-  actor, access_key, src_ip, user_agent, region, request, response, event_uid, path, line, frame, byte_offset
-FROM api_activity
-WHERE principal <> 'unknown'
+  ) AS network
+FROM (SELECT DISTINCT src_ip FROM api_activity WHERE src_ip IS NOT NULL) AS seen
+WHERE regexp_matches(src_ip, '^[0-9.]+$|:')
+  -- What comes over a private end point, and from a carrier's shared addresses, has no place of its own.
+  AND NOT regexp_matches(
+    lower(src_ip),
+    '^(0[.]|10[.]|127[.]|169[.]254[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])[.]|f[cd][0-9a-f][0-9a-f]:|fe80:)'
+  )
+;
+-- Every call with its place: the principal's and the account's history is made of it.
+CREATE TEMPORARY VIEW call_origin AS
+SELECT
+  a.account, a.principal, a.time, CAST(floor(epoch(a.time) / 86400) AS BIGINT) AS day, p.network, a.operation, a.service,
+  a.read_only, a.error_code, regexp_extract(lower(coalesce(a.user_agent, '')), '^[^a-z0-9]*([a-z0-9._-]+)', 1) AS program,
+  a.actor, a.access_key, a.src_ip, a.user_agent, a.region, a.path, a.line, a.frame,
+  a.byte_offset
+FROM api_activity AS a
+JOIN caller_place AS p ON p.src_ip = a.src_ip
+WHERE a.principal <> 'unknown' AND p.network IS NOT NULL
 ;
 CREATE TEMPORARY TABLE launch_call AS
 SELECT *
 FROM call_origin
-WHERE network IS NOT NULL
-  AND (
+WHERE (
     (service LIKE 'ec2.%' AND operation IN ('RunInstances', 'CreateFleet', 'RequestSpotInstances', 'RequestSpotFleet'))
     OR (service LIKE 'autoscaling.%' AND operation IN ('CreateAutoScalingGroup', 'UpdateAutoScalingGroup'))
     OR (service LIKE 'eks.%' AND operation IN ('CreateCluster', 'CreateNodegroup'))
@@ -39,7 +48,6 @@ WITH days AS (
     c.account, c.principal, c.network, c.day, min(c.time) AS first_at
   FROM call_origin AS c
   JOIN (SELECT DISTINCT account, principal FROM launch_call) AS l ON l.account = c.account AND l.principal = c.principal
-  WHERE c.network IS NOT NULL
   GROUP BY c.account, c.principal, c.network, c.day
 ),
 used AS (
@@ -74,7 +82,8 @@ moved AS (
 anybody AS (
   SELECT u.account, u.principal, u.network, count(DISTINCT c.day) AS days_count
   FROM used AS u
-  JOIN call_origin AS c ON c.account = u.account AND c.network = u.network AND c.day < u.first_day
+  JOIN (SELECT DISTINCT account, network, day FROM call_origin) AS c
+    ON c.account = u.account AND c.network = u.network AND c.day < u.first_day
   GROUP BY u.account, u.principal, u.network
 ),
 unfamiliar AS (
@@ -84,6 +93,7 @@ unfamiliar AS (
   JOIN moved AS m ON m.account = u.account AND m.principal = u.principal AND m.first_day = u.first_day
   LEFT JOIN anybody AS k ON k.account = u.account AND k.principal = u.principal AND k.network = u.network
   WHERE coalesce(k.days_count, 0) < $known_days_count AND a.history_days_count >= $history_days_count
+    AND (m.moves_count + 0.5) / (a.history_days_count + 1) <= $moves_ratio_most
 ),
 -- On how many later days the principal called at all, and from where it used to: what has moved is not in two places.
 afterwards AS (
@@ -97,19 +107,18 @@ afterwards AS (
   JOIN used AS o ON o.account = d.account AND o.principal = d.principal AND o.network = d.network
   GROUP BY u.account, u.principal, u.network
 ),
-programs AS (
-  SELECT u.account, u.principal, u.network, c.program
-  FROM unfamiliar AS u
-  JOIN call_origin AS c ON c.account = u.account AND c.principal = u.principal AND c.time < u.first_at
-  WHERE c.program <> ''
-  GROUP BY u.account, u.principal, u.network, c.program
+-- When the principal first used a program, called a region, called a service: what it had not before is news.
+known_program AS (
+  SELECT account, principal, program, min(time) AS first_at
+  FROM call_origin
+  WHERE program <> ''
+  GROUP BY account, principal, program
 ),
--- Places of the principal's earlier calls: it is news where compute is taken, and by which service.
-places AS (
-  SELECT u.account, u.principal, u.network, c.service, c.region
-  FROM unfamiliar AS u
-  JOIN call_origin AS c ON c.account = u.account AND c.principal = u.principal AND c.time < u.first_at
-  GROUP BY u.account, u.principal, u.network, c.service, c.region
+known_region AS (
+  SELECT account, principal, region, min(time) AS first_at FROM call_origin GROUP BY account, principal, region
+),
+known_service AS (
+  SELECT account, principal, service, min(time) AS first_at FROM call_origin GROUP BY account, principal, service
 ),
 taken AS (
   SELECT
@@ -118,10 +127,10 @@ taken AS (
     count(DISTINCT CASE WHEN s.service IS NULL THEN l.service END) AS new_services_count
   FROM launch_call AS l
   JOIN unfamiliar AS u ON u.account = l.account AND u.principal = l.principal AND u.network = l.network
-  LEFT JOIN (SELECT DISTINCT account, principal, network, region FROM places) AS r
-    ON r.account = l.account AND r.principal = l.principal AND r.network = l.network AND r.region = l.region
-  LEFT JOIN (SELECT DISTINCT account, principal, network, service FROM places) AS s
-    ON s.account = l.account AND s.principal = l.principal AND s.network = l.network AND s.service = l.service
+  LEFT JOIN known_region AS r
+    ON r.account = l.account AND r.principal = l.principal AND r.region = l.region AND r.first_at < u.first_at
+  LEFT JOIN known_service AS s
+    ON s.account = l.account AND s.principal = l.principal AND s.service = l.service AND s.first_at < u.first_at
   WHERE epoch(l.time) <= epoch(u.first_at) + $new_s
   GROUP BY l.account, l.principal, l.network
 ),
@@ -139,8 +148,8 @@ cited AS (
   JOIN unfamiliar AS u ON u.account = l.account AND u.principal = l.principal AND u.network = l.network
   JOIN taken AS t ON t.account = l.account AND t.principal = l.principal AND t.network = l.network
   LEFT JOIN afterwards AS f ON f.account = l.account AND f.principal = l.principal AND f.network = l.network
-  LEFT JOIN programs AS p
-    ON p.account = l.account AND p.principal = l.principal AND p.network = l.network AND p.program = l.program
+  LEFT JOIN known_program AS p
+    ON p.account = l.account AND p.principal = l.principal AND p.program = l.program AND p.first_at < u.first_at
   WHERE epoch(l.time) <= epoch(u.first_at) + $new_s
 )
 SELECT * FROM cited

@@ -27,20 +27,20 @@ class LaunchFromUnfamiliarNetwork(Detection):
     first time in the evidence mostly are not.
 
     How it decides.
-    A network is the first 16 bits of an IPv4 address and the first 32 of an IPv6 address, about what one provider has
-    in one place: lines and offices change addresses within it. The history is the days before the network appeared; 5
-    are needed (`history_days_count`, a working week, as in `compute_launch_burst`). How often the principal moves is
-    what its history shows: (networks that appeared after its first day + 0.5) / (days + 1) is the probability that a
-    day brings a new one. A stolen credential is used from elsewhere in nine of ten cases (a
-    judgement: thieves use rented machines and residential proxies, rarely the owner's network), so the ratio is
-    0.9 / that probability, its natural log capped at 3.5: owners do move a build server once in a while, and on such a
-    day they launch more. A role of hosted build runners, new almost every day, comes to nothing. Who moves and does
-    what it always did has moved; so where the move says something (1.0), what else is new to the principal counts: +1
-    for the program (the user agent's first word), +2 for compute taken in three regions it never called
-    (`new_regions_count`; people work in one or two), +1 for two services it never called (`new_services_count`). These
-    are judgements. Where the principal called on two later days (`moved_days_count`) and never from where it used to,
-    it has moved for good, and nothing is said: what is stolen is used in two places. Below 1.5 (`least_llr`) nothing
-    is said.
+    A network is the first 16 bits of an IPv4 address and the first 32 of an IPv6 address, about what one provider
+    has in one place: lines and offices change addresses within it. The history is the days before the network
+    appeared; 5 are needed (`history_days_count`, a working week, as in `compute_launch_burst`). How often the
+    principal moves is what its history shows: (networks that appeared after its first day + 0.5) / (days + 1) is
+    the probability that a day brings a new one. A stolen credential is used from elsewhere in nine of ten cases (a
+    judgement: thieves use rented machines and residential proxies, rarely the owner's network), so the ratio is 0.9
+    / that probability, its natural log capped at 3.5: owners do move a build server once in a while, and on such a
+    day they launch more. A role of hosted build runners, new almost every day, comes to nothing: above one day in
+    three (`moves_ratio_most`, a ratio of e) nothing is asked. Who moves and does what it always did has moved; so
+    where the move says something (1.0), what else is new to the principal counts: +1 for the program (the user
+    agent's first word), +2 for compute taken in three regions it never called (`new_regions_count`; people work in
+    one or two), +1 for two services it never called (`new_services_count`). These are judgements. Where the
+    principal called on two later days (`moved_days_count`) and never from where it used to, it has moved for good,
+    and nothing is said: what is stolen is used in two places. Below 1.5 (`least_llr`) nothing is said.
     Not new is a network that anybody in the account had called from on two earlier days (`known_days_count`): an
     office, a virtual private network. Calls of AWS services, over private end points, and from carriers' shared
     addresses are no move. A week (`new_s`) is how long a network stays new.
@@ -78,6 +78,7 @@ class LaunchFromUnfamiliarNetwork(Detection):
         "history_days_count": 5,
         "known_days_count": 2,
         "new_s": 7 * 86400,
+        "moves_ratio_most": 0.33,
     }
     stolen_ratio = 0.9
     most_llr = 3.5
@@ -106,11 +107,8 @@ class LaunchFromUnfamiliarNetwork(Detection):
         )
 
     def _llr(self, rows: Sequence[Row]) -> float:
-        """Of a principal that moves every day nothing is new: its tools change with its images."""
         moves_ratio = (number_of(rows[0], "moves_count") + 0.5) / (number_of(rows[0], "history_days_count") + 1)
         moved = min(self.most_llr, math.log(self.stolen_ratio / moves_ratio))
-        if moved < 1.0:
-            return moved
         moved += 1.0 if all(row["new_program"] == 1 for row in rows) else 0.0
         moved += 2.0 if whole_of(rows[0], "new_regions_count") >= self.new_regions_count else 0.0
         return moved + (1.0 if whole_of(rows[0], "new_services_count") >= self.new_services_count else 0.0)
