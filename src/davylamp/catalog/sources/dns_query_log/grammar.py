@@ -10,8 +10,9 @@ from davylamp.kit.addresses import is_no_port, matches_address
 from davylamp.kit.engine import literal
 
 # Programs that ask for an address of the machine they run on, and say which one it got.
-LEASED = "dhclient|dhcpcd|systemd-networkd|NetworkManager"
-PROGRAM = f"dnsmasq(?:-dhcp)?|pihole-FTL|unbound|named|dhcpd|{LEASED}"
+LEASED = "dhcpcd|dhclient|systemd-networkd|NetworkManager"
+# Words that begin alike stand side by side: only then RE2 sees that one byte decides and reads the header in one pass.
+PROGRAM = f"dnsmasq(?:-dhcp)?|dhcpd|{LEASED}|pihole-FTL|unbound|named"
 # A CASE asks further only where the first answer is no; a mere OR asks everything of every line.
 NEEDLE = """CASE WHEN contains(text, 'dnsmasq') THEN TRUE ELSE (
     contains(text, 'pihole-FTL') OR contains(text, 'unbound') OR contains(text, 'named')
@@ -25,9 +26,10 @@ _UNBOUND_THREAD = r"^([^\[\]]{1,80} unbound\[[0-9]+):[0-9a-f]+\] "
 _EXTRA = r"^([0-9]+ [^ ]+/([0-9]+) )"
 _QUESTION = r"^(query\[([A-Za-z0-9=-]+)\] )"
 _ASKER = r"( from ([^ ]+))$"
+# Ordered as in PROGRAM.
 _ANSWER_WORDS = (
-    r"(?:reply|cached|cached-stale|config|/[^ ]+|DHCP|gravity blocked|blacklisted|regex blacklisted|exactly denied|"
-    r"exactly blacklisted|regex denied)"
+    r"(?:reply|regex blacklisted|regex denied|cached|cached-stale|config|/[^ ]+|DHCP|gravity blocked|blacklisted|"
+    r"exactly denied|exactly blacklisted)"
 )
 _ANSWER = rf"^({_ANSWER_WORDS} )"
 _VALUE = r"( is ([^ ]+))$"
