@@ -42,25 +42,26 @@ _ANSWERS = f"""SELECT serial, line, name, {_FAMILY} AS family, action, time FROM
         UNION ALL SELECT serial, line, name, family, action, time FROM run_answers"""
 
 # What an answer must share with its question beside the name: the serial number; else the family, where it tells one.
-# MD5: nobody can make a name that takes the answers of another.
-_MEANT = """SELECT md5_number(concat(CASE WHEN serial IS NOT NULL THEN concat('#', serial) ELSE family END, ' ', name))
+# Of a digest, so that nobody can make a name that takes the answers of another; shorter than one, since it is sorted.
+_MEANT = """SELECT
+            hash(md5_number(concat(CASE WHEN serial IS NOT NULL THEN concat('#', serial) ELSE family END, ' ', name)))
             AS key, line, action IS NOT NULL AS is_blocked, CASE WHEN serial IS NULL THEN time END AS time
         FROM answers"""
 _UNSURE = f"SELECT name FROM answer_lines WHERE serial IS NULL AND {_FAMILY} IS NULL"
-_ASKED = """SELECT md5_number(concat(shared, ' ', name)) AS key, line, time FROM (
+_ASKED = """SELECT hash(md5_number(concat(shared, ' ', name))) AS key, line, time FROM (
             SELECT query_type AS shared, name, line, time FROM questions
             UNION ALL SELECT '', name, line, time FROM questions SEMI JOIN unsure USING (name)
             UNION ALL SELECT concat('#', serial), name, line, time FROM questions WHERE serial IS NOT NULL) AS shares"""
 _PLACED = """SELECT q.line AS question_line, min(a.line) AS line, bool_or(a.is_blocked) AS is_blocked
         FROM meant AS a ASOF JOIN asked AS q ON a.key = q.key AND a.line > q.line
         WHERE a.time IS NULL OR a.time - q.time < INTERVAL 1 MINUTE GROUP BY question_line"""
-_TOLD = """SELECT question_line, answer_lines.value, run_answers.line IS NOT NULL AS is_run, run_answers.given,
-            placed.is_blocked
-        FROM placed JOIN answer_lines USING (line) LEFT JOIN run_answers USING (line)"""
-# Lists are made last: kept for a join, one takes three times the room of its text.
+_TOLD = "SELECT question_line, line, value, is_blocked FROM placed JOIN answer_lines USING (line)"
+# Lists come last: kept for a join, one takes many times the room of its text.
 _ANSWERED = """SELECT q.* REPLACE (CASE WHEN told.is_blocked THEN 'block' END AS action),
-            CASE WHEN told.is_run THEN told.given WHEN NOT told.is_run THEN [told.value] END AS given
-        FROM questions AS q LEFT JOIN told ON told.question_line = q.line"""
+            CASE WHEN run_answers.line IS NOT NULL THEN run_answers.given WHEN told.line IS NOT NULL THEN [told.value]
+                END AS given
+        FROM questions AS q LEFT JOIN told ON told.question_line = q.line
+            LEFT JOIN run_answers ON run_answers.line = told.line"""
 _STEPS = {
     "dated_answers": "SELECT * FROM rows WHERE kind = 'answer'",
     "questions": "SELECT * FROM rows WHERE kind = 'question'",
