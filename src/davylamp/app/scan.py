@@ -144,10 +144,10 @@ def _judge(
     detected = detect(_chosen(request, blind.keys()), engine, prepared.facts, assets, watch.judging)
     detected = replace(detected, looks=(*detected.looks, *blind.values()))
     ends = machine_ends(engine)
-    evidence_end = EvidenceEnds(engine, prepared.facts, prepared.ends_at)
+    seen_until = EvidenceEnds(engine, prepared.facts, prepared.ends_at)
 
     def price(usages: Sequence[ComputeUsage]) -> Cost:
-        return assess(usages, assets, book, prepared.ends_at, ends, evidence_end)
+        return assess(usages, assets, book, prepared.ends_at, ends, seen_until)
 
     detected = replace(detected, findings=with_named_processes(detected.findings, engine))
     return detected, correlate(detected.findings, assets, price), assets

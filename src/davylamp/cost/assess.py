@@ -12,7 +12,6 @@ from davylamp.cost.price_book import PriceBook
 from davylamp.cost.stolen import bill_stolen
 from davylamp.cost.windows import (
     RUNNING_SLACK,
-    EvidenceEnd,
     Segment,
     at_rest,
     close_known_ends,
@@ -32,7 +31,7 @@ def assess(
     book: PriceBook,
     now_at: datetime,
     ends: Mapping[str, datetime] | None = None,
-    evidence_end: Callable[[str], EvidenceEnd] | None = None,
+    seen_until: Callable[[str], datetime] | None = None,
 ) -> Cost:
     """The cost of an incident.
 
@@ -41,9 +40,9 @@ def assess(
         assets: assets by name.
         now_at: end of the evidence; open windows are counted up to it.
         ends: instance id -> when it was stopped or terminated for good; it costs nothing from then on.
-        evidence_end: asset -> until when evidence could have shown its use; that of all evidence when not given.
+        seen_until: asset -> until when evidence could have shown its use; that of all evidence when not given.
     """
-    known_ends, everywhere = ends or {}, EvidenceEnd(now_at, now_at)
+    known_ends = ends or {}
     stolen: dict[str, list[ComputeUsage]] = {}
     started: dict[str, list[ComputeUsage]] = {}
     requested: dict[str, ComputeUsage] = {}
@@ -65,10 +64,10 @@ def assess(
             bills.append(Bill(basis=(f"{name}: started by the attacker, priced as that and not as stolen too",)))
             continue
         ended_at = known_ends.get(asset.instance_id if asset is not None else name)
-        own_end = evidence_end(name) if evidence_end else everywhere
-        segments = _segments(stolen[name], now_at, ended_at, own_end)
+        own_end_at = seen_until(name) if seen_until else now_at
+        segments = _segments(stolen[name], now_at, ended_at, own_end_at)
         bill = bill_stolen(name or "unnamed machine", asset, segments, book)
-        bills.append(replace(bill, basis=(*bill.basis, *_taken_to_run(name, segments, own_end, now_at))))
+        bills.append(replace(bill, basis=(*bill.basis, *_taken_to_run(name, segments, own_end_at, now_at))))
     resources = {key: _launched(started[key], now_at, known_ends.get(key)) for key in sorted(started)}
     launched = bill_launched(resources, book)
     asked = bill_requested([requested[key] for key in sorted(requested) if key not in started], book)
@@ -89,8 +88,8 @@ def _beyond(asked: Bill, launched: Bill) -> Bill:
     return replace(asked, exposure_24h_usd=beyond_usd, basis=(*asked.basis, said))
 
 
-def _taken_to_run(name: str, segments: Sequence[Segment], own_end: EvidenceEnd, now_at: datetime) -> Iterator[str]:
-    silent = now_at - own_end.first_at
+def _taken_to_run(name: str, segments: Sequence[Segment], own_end_at: datetime, now_at: datetime) -> Iterator[str]:
+    silent = now_at - own_end_at
     if segments and segments[-1].running and segments[-1].ended_at < now_at - RUNNING_SLACK and silent > RUNNING_SLACK:
         yield (
             f"{name}: what could show its use ends {format_duration(silent.total_seconds())} before the rest of the "
@@ -99,16 +98,16 @@ def _taken_to_run(name: str, segments: Sequence[Segment], own_end: EvidenceEnd, 
 
 
 def _segments(
-    usages: Sequence[ComputeUsage], now_at: datetime, ended_at: datetime | None, end: EvidenceEnd
+    usages: Sequence[ComputeUsage], now_at: datetime, ended_at: datetime | None, seen_until: datetime
 ) -> list[Segment]:
     if ended_at is None or ended_at > now_at:
-        return disjoint_segments(usages, end, now_at)
-    return at_rest(disjoint_segments(stopped_at(usages, ended_at), end, now_at), ended_at)
+        return disjoint_segments(usages, seen_until, now_at)
+    return at_rest(disjoint_segments(stopped_at(usages, ended_at), seen_until, now_at), ended_at)
 
 
 def _launched(usages: Sequence[ComputeUsage], now_at: datetime, ended_at: datetime | None) -> list[Segment]:
     closed = close_known_ends(usages)
-    segments = _segments(closed, now_at, ended_at, EvidenceEnd(now_at, now_at))
+    segments = _segments(closed, now_at, ended_at, now_at)
     return segments if ended_at is not None else with_just_begun(segments, closed, now_at)
 
 

@@ -16,20 +16,6 @@ STALE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceEnd:
-    """Until when evidence could have shown what a machine does.
-
-    Args:
-        first_at: where the first of its kinds of evidence ends, of those that reach the last day of all evidence:
-            what was seen until then was not seen to stop.
-        last_at: where the last of them ends: what is open is counted up to here.
-    """
-
-    first_at: datetime
-    last_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of time in which one usage says what was used."""
 
@@ -78,21 +64,21 @@ def at_rest(segments: Sequence[Segment], ended_at: datetime) -> list[Segment]:
     return [replace(each, running=each.running and each.ended_at > ended_at) for each in segments]
 
 
-def disjoint_segments(usages: Iterable[ComputeUsage], end: EvidenceEnd, now_at: datetime) -> list[Segment]:
+def disjoint_segments(usages: Iterable[ComputeUsage], seen_until: datetime, now_at: datetime) -> list[Segment]:
     """Segments in time order in which the weightiest usage of each moment stands for all.
 
     Several findings that speak of one machine at one time speak of the same theft. It still runs when it was seen at
     the end of what could have shown it, and that is not long ago.
     """
-    live = [usage for usage in usages if usage.started_at < _end_of(usage, end.last_at)]
-    borders = sorted({usage.started_at for usage in live} | {_end_of(usage, end.last_at) for usage in live})
+    live = [usage for usage in usages if usage.started_at < _end_of(usage, seen_until)]
+    borders = sorted({usage.started_at for usage in live} | {_end_of(usage, seen_until) for usage in live})
     segments: list[Segment] = []
     for start, until in pairwise(borders):
-        active = [usage for usage in live if usage.started_at <= start and _end_of(usage, end.last_at) >= until]
+        active = [usage for usage in live if usage.started_at <= start and _end_of(usage, seen_until) >= until]
         if active:
             _extend(segments, Segment(_together(active), start, until, running=False))
-    recent = end.last_at >= now_at - STALE
-    if recent and segments and segments[-1].ended_at >= min(now_at, end.first_at) - RUNNING_SLACK:
+    recent = seen_until >= now_at - STALE
+    if recent and segments and segments[-1].ended_at >= seen_until - RUNNING_SLACK:
         segments[-1] = replace(segments[-1], running=True)
     return segments
 
