@@ -17,13 +17,20 @@ _LOGGED_AGAIN = """SELECT line FROM (SELECT line, is_reply,
             FROM questions WHERE is_reply IS NOT NULL) AS replies
         WHERE NOT is_reply AND reply_follows"""
 
-# The lines of one answer are a run; most answers are one line, and need no grouping. What two names with one hash
-# join here, `_RUNS` parts again.
-_NEIGHBOURS = """SELECT line, coalesce(lag(is_alias) OVER w OR lag(name_hash) OVER w = name_hash, FALSE) AS goes_on,
-            coalesce(is_alias OR lead(name_hash) OVER w = name_hash, FALSE) AS is_followed
-        FROM (SELECT process_pid, serial, line, hash(name) AS name_hash, value = '<CNAME>' AS is_alias
-            FROM answer_lines) AS hashed
-        WINDOW w AS (PARTITION BY process_pid, serial ORDER BY line)"""
+# The lines of one answer are a run; most answers are one line, and need no grouping. A question between two lines ends
+# a run, and so does the other family: no answer has both. What two names with one hash join here, `_RUNS` parts again.
+_NEIGHBOURS = """SELECT line, goes_on, is_followed FROM (
+            SELECT line, is_answer,
+                coalesce(lag(is_alias) OVER w OR lag(name_hash) OVER w = name_hash, FALSE) AS goes_on,
+                coalesce(is_alias OR lead(name_hash) OVER w = name_hash, FALSE) AS is_followed
+            FROM (
+                SELECT process_pid, serial, line, TRUE AS is_answer, value = '<CNAME>' AS is_alias,
+                    hash(name, contains(value, ':') OR value = 'NODATA-IPv6') AS name_hash
+                FROM answer_lines
+                UNION ALL SELECT process_pid, serial, line, FALSE, FALSE, NULL FROM question_lines
+                WHERE coalesce(process_pid, -1) IN (SELECT DISTINCT coalesce(process_pid, -1) FROM answer_lines)
+            ) AS hashed
+            WINDOW w AS (PARTITION BY process_pid, serial ORDER BY line)) AS beside WHERE is_answer"""
 _RUN_LINES = "SELECT line, goes_on FROM neighbours WHERE goes_on OR is_followed"
 _RUNS = """SELECT *, sum(CASE WHEN goes_on AND (before_value = '<CNAME>' OR before_name = name) THEN 0 ELSE 1 END)
             OVER (PARTITION BY process_pid, serial ORDER BY line ROWS UNBOUNDED PRECEDING) AS run
@@ -96,6 +103,7 @@ def questions(staged: str, relation: str) -> str:
     return f"""
     WITH rows AS NOT MATERIALIZED (SELECT * FROM {relation} AS dated WHERE reject IS NULL AND time IS NOT NULL),
     answer_lines AS NOT MATERIALIZED (SELECT * FROM {staged} WHERE kind = 'answer' AND reject IS NULL),
+    question_lines AS NOT MATERIALIZED (SELECT * FROM {staged} WHERE kind = 'question' AND reject IS NULL),
     {steps}
     SELECT q.time, q.name AS query_name, q.query_type,
         CASE WHEN q.given IS NOT NULL THEN list_filter(q.given, lambda each:
