@@ -43,10 +43,17 @@ WHERE (
   )
   AND coalesce(error_code, '') NOT LIKE '%DryRunOperation'
 ;
+-- The history of accounts in which compute was taken, by days: calls are many, what they differ in is not.
+CREATE TEMPORARY TABLE call_day AS
+SELECT c.account, c.principal, c.network, c.day, c.program, c.region, c.service, min(c.time) AS first_at
+FROM call_origin AS c
+JOIN (SELECT DISTINCT account FROM launch_call) AS l ON l.account = c.account
+GROUP BY c.account, c.principal, c.network, c.day, c.program, c.region, c.service
+;
 WITH days AS (
   SELECT
-    c.account, c.principal, c.network, c.day, min(c.time) AS first_at
-  FROM call_origin AS c
+    c.account, c.principal, c.network, c.day, min(c.first_at) AS first_at
+  FROM call_day AS c
   JOIN (SELECT DISTINCT account, principal FROM launch_call) AS l ON l.account = c.account AND l.principal = c.principal
   GROUP BY c.account, c.principal, c.network, c.day
 ),
@@ -82,7 +89,7 @@ moved AS (
 anybody AS (
   SELECT u.account, u.principal, u.network, count(DISTINCT c.day) AS days_count
   FROM used AS u
-  JOIN (SELECT DISTINCT account, network, day FROM call_origin) AS c
+  JOIN (SELECT DISTINCT account, network, day FROM call_day) AS c
     ON c.account = u.account AND c.network = u.network AND c.day < u.first_day
   GROUP BY u.account, u.principal, u.network
 ),
@@ -109,16 +116,16 @@ afterwards AS (
 ),
 -- When the principal first used a program, called a region, called a service: what it had not before is news.
 known_program AS (
-  SELECT account, principal, program, min(time) AS first_at
-  FROM call_origin
+  SELECT account, principal, program, min(first_at) AS first_at
+  FROM call_day
   WHERE program <> ''
   GROUP BY account, principal, program
 ),
 known_region AS (
-  SELECT account, principal, region, min(time) AS first_at FROM call_origin GROUP BY account, principal, region
+  SELECT account, principal, region, min(first_at) AS first_at FROM call_day GROUP BY account, principal, region
 ),
 known_service AS (
-  SELECT account, principal, service, min(time) AS first_at FROM call_origin GROUP BY account, principal, service
+  SELECT account, principal, service, min(first_at) AS first_at FROM call_day GROUP BY account, principal, service
 ),
 taken AS (
   SELECT
