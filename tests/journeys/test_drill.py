@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,9 +17,9 @@ from typing import Any
 import pytest
 from bench.score_sheet import Play, played
 
-from davylamp.app.drill import run_drill
+from davylamp.app.drill import COULD_NOT_PLAY, run_drill
 from davylamp.kit import registry
-from davylamp.kit.drill import CAUGHT, QUIET, Drill
+from davylamp.kit.drill import CAUGHT, QUIET, Drill, DrillMeta
 from davylamp.kit.emulation.roles import dialogue_of
 from davylamp.kit.emulation.stage import Stage
 
@@ -188,3 +189,47 @@ def test_a_role_refuses_other_addresses_than_loopback(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert b"192.0.2.1 is no loopback address" in done.stderr
+
+
+def test_a_proxy_waits_for_its_pool() -> None:
+    """On a loaded machine a pool that was started first listened last, and its drill was played to nobody."""
+    with Stage(20.0, seed=1) as stage:
+        stage.role("proxy", host=stage.host, port=18080, to_host=stage.host, to_port=17777)
+        client = _connection(stage.host, 18080)
+        client.sendall(b"a")
+        time.sleep(0.5)
+        with socket.create_server((stage.host, 17777)) as server:
+            server.settimeout(10.0)
+            heard, _ = server.accept()
+            with client, heard:
+                assert heard.recv(1) == b"a"
+                heard.sendall(b"b")
+                client.settimeout(10.0)
+                assert client.recv(1) == b"b"
+
+
+def _connection(host: str, port: int) -> socket.socket:
+    for _ in range(100):
+        try:
+            return socket.create_connection((host, port))
+        except ConnectionError:
+            time.sleep(0.1)
+    raise AssertionError("the proxy does not listen")
+
+
+class WithoutAPool(Drill):
+    """A miner that gives up before it is looked at."""
+
+    meta = DrillMeta(uid="without_a_pool", title="Nobody listens", letter="a", expects=CAUGHT)
+
+    def play(self, stage: Stage) -> tuple[int, ...]:
+        """Starts it, and waits until it has given up."""
+        pid = stage.role("worker", host=stage.host, port=17777)
+        time.sleep(12.0)
+        return (pid,)
+
+
+def test_a_drill_that_was_not_played_is_no_miss() -> None:
+    outcome = run_drill(WithoutAPool(), 3.0, seed=1)
+    assert outcome.verdict == COULD_NOT_PLAY
+    assert "ended before the look" in outcome.reason

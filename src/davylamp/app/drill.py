@@ -107,14 +107,29 @@ def run_drill(
             roots = () if stage.root is None else (stage.root,)
             document = scan_host(request, length_s, progress, roots=roots).document
             after_s = time.monotonic() - began_s
+            gone = [pid for pid in named if _has_ended(pid)]
             if asked:
                 raise KeyboardInterrupt  # the look ends early and is judged; a drill that was stopped says nothing
     finally:
         if keep is None:
             shutil.rmtree(case, ignore_errors=True)
     if meta.expects == CAUGHT:
-        return replace(_hunted(outcome, document, set(named), after_s, meta.told_by), pids=named)
+        hunted = replace(_hunted(outcome, document, set(named), after_s, meta.told_by), pids=named)
+        if hunted.verdict == MISSED and gone:
+            return outcome(COULD_NOT_PLAY, reason="the miner ended before the look did: nothing can be said of it")
+        return hunted
     return replace(_left_alone(outcome, document, everybody, after_s), pids=tuple(sorted(everybody)))
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process is gone, or only waits for its parent to hear of its end."""
+    try:
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+            in "ZX"
+        )
+    except OSError:
+        return True
 
 
 @contextmanager

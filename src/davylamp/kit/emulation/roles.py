@@ -84,7 +84,7 @@ async def worker(settings: dict[str, Any]) -> None:
     if settings.get("tls"):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    reader, writer = await _connected(settings, context)
+    reader, writer = await _connected(settings["host"], int(settings["port"]), context)
     try:
         await _play(Side(dialogue_of(settings), outbound=True), reader, writer)
     finally:
@@ -93,12 +93,12 @@ async def worker(settings: dict[str, Any]) -> None:
 
 
 async def _connected(
-    settings: dict[str, Any], context: ssl.SSLContext | None
+    host: str, port: int, context: ssl.SSLContext | None = None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Tries until the pool listens, as miners do."""
+    """Tries until the other end listens, as miners and proxies do: on a loaded machine the pool may be the last up."""
     for _ in range(100):
         try:
-            return await asyncio.open_connection(_loopback(settings["host"]), int(settings["port"]), ssl=context)
+            return await asyncio.open_connection(_loopback(host), port, ssl=context)
         except ConnectionError:
             await asyncio.sleep(0.1)
     raise ConnectionError("the drill's pool does not listen")
@@ -116,7 +116,7 @@ async def proxy(settings: dict[str, Any]) -> None:
             await closed(writer)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(_loopback(settings["to_host"]), int(settings["to_port"]))
+        there, back = await _connected(settings["to_host"], int(settings["to_port"]))
         await asyncio.gather(carry(reader, back), carry(there, writer), return_exceptions=True)
 
     server = await asyncio.start_server(serve, _loopback(settings["host"]), int(settings["port"]))
@@ -137,7 +137,8 @@ async def talker(settings: dict[str, Any]) -> None:
         async with server:
             await asyncio.sleep(float(settings["duration_s"]) + 5.0)
         return
-    ends = [await _connected(settings, None) for _ in range(int(settings.get("connections", 1)))]
+    host, port = settings["host"], int(settings["port"])
+    ends = [await _connected(host, port) for _ in range(int(settings.get("connections", 1)))]
     await asyncio.gather(*(_play(Side(dialogue, outbound=True), *end) for end in ends))
 
 
