@@ -9,10 +9,7 @@ SELECT
 FROM (SELECT DISTINCT src_ip FROM api_activity WHERE src_ip IS NOT NULL) AS seen
 WHERE regexp_matches(src_ip, '^[0-9.]+$|:')
   -- What comes over a private end point, and from a carrier's shared addresses, has no place of its own.
-  AND NOT regexp_matches(
-    lower(src_ip),
-    '^(0[.]|10[.]|127[.]|169[.]254[.]|192[.]168[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])[.]|f[cd][0-9a-f][0-9a-f]:|fe80:)'
-  )
+  AND NOT regexp_matches(src_ip, $not_public)
 ;
 -- Every call with its place: the principal's and the account's history is made of it.
 CREATE TEMPORARY VIEW call_origin AS

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
+from davylamp.kit.addresses import NOT_PUBLIC
 from davylamp.kit.audit import audit_finding, called_by, count_of, failed, listed, text_of
 from davylamp.kit.detection import Detection, Facts, Row
 from davylamp.kit.findings import candidates, number_of, whole_of
@@ -75,6 +76,7 @@ class LaunchFromUnfamiliarNetwork(Detection):
         references=("https://attack.mitre.org/techniques/T1078/004/",),
     )
     params: ClassVar[Mapping[str, object]] = {
+        "not_public": NOT_PUBLIC,
         "history_days_count": 5,
         "known_days_count": 2,
         "new_s": 7 * 86400,
