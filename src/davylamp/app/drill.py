@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from davylamp.agent.procfs import stat_of
 from davylamp.app.progress import Progress
 from davylamp.app.scan import ScanRequest
 from davylamp.app.scan_host import SUSPECT_OBSERVE_S, scan_host
@@ -123,13 +124,8 @@ def run_drill(
 
 def _has_ended(pid: int) -> bool:
     """Whether a process is gone, or only waits for its parent to hear of its end."""
-    try:
-        return (
-            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
-            in "ZX"
-        )
-    except OSError:
-        return True
+    stat = stat_of(pid)
+    return stat is None or stat.state in "ZX"
 
 
 @contextmanager
